@@ -1,0 +1,1 @@
+"""Handrail's domain, ports and application: what it decides, free of any vendor."""

@@ -1,0 +1,1 @@
+"""Pure rules over frozen values: no clock, no network, no vendor."""

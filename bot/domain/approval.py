@@ -1,0 +1,259 @@
+"""The gate: what a click may do to a proposal. One pure function decides, for every store."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from pydantic import AwareDatetime
+
+from bot.domain.frozen import Frozen
+from bot.domain.ids import ClickId, Digest, ProposalId, SlackUserId, sha256_hex
+from bot.domain.person import Person
+from bot.domain.plan import Plan, plan_digest
+from bot.domain.proposal import ProposalRecord, ProposalState
+
+APPROVAL_TTL = timedelta(minutes=15)  # Our choice; README, "Safety", says why.
+CLICK_TTL = timedelta(seconds=60)  # Our choice: a click decided later than this may no longer be meant.
+
+
+class Action(StrEnum):
+    """What a button asks for."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+    PROPOSE_AGAIN = "propose_again"
+    IT_RAN = "it_ran"
+    IT_DID_NOT = "it_did_not"
+    CHECK_AGAIN = "check_again"
+
+
+class Click(Frozen):
+    """A press of a button, as it was received."""
+
+    id: ClickId
+    action: Action
+    proposal_id: ProposalId
+    digest: Digest
+    user_id: SlackUserId
+    team_id: str
+    channel: str
+    message_ts: str
+    received_at: AwareDatetime
+    """By the intake store's clock."""
+
+
+def click_id(*, team: str, user: str, message_ts: str, action_id: str, action_ts: str, value: str) -> ClickId:
+    """Name a click, so that the same press delivered twice is the same click."""
+    return ClickId(sha256_hex(team, user, message_ts, action_id, action_ts, value))
+
+
+class Permission(Frozen):
+    """Whether a person may decide about a plan at this moment, and why."""
+
+    allowed: bool
+    grounds: str
+    """For the record when allowed, for the person when not."""
+
+
+class Reason(StrEnum):
+    """Why a click was refused, or that it was not."""
+
+    ACCEPTED = "accepted"
+    NOT_ALLOWED = "not_allowed"
+    TOO_LATE = "too_late"
+    UNKNOWN_PROPOSAL = "unknown_proposal"
+    OUT_OF_DATE = "out_of_date"
+    WRONG_CARD = "wrong_card"
+    EXPIRED = "expired"
+    ALREADY_DECIDED = "already_decided"
+    ALREADY_STARTED = "already_started"
+    INCIDENT_CLOSED = "incident_closed"
+    STOPPED = "stopped"
+    VOID = "void"
+    NOTHING_TO_ANSWER = "nothing_to_answer"
+    IN_DOUBT = "in_doubt"
+
+
+class Circumstances(Frozen):
+    """What must hold around a proposal for anything to happen to it."""
+
+    epoch: int
+    is_incident_open: bool
+    is_killed: bool
+
+
+class Ruling(Frozen):
+    """What a click did: the state that follows, and the words for the person who pressed."""
+
+    reason: Reason
+    text: str
+    state: ProposalState | None = None
+    """The proposal's next state; None when the click changes none."""
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.reason is Reason.ACCEPTED
+
+
+def permission_for(plan: Plan, person: Person, on_call: frozenset[str]) -> Permission:
+    """Say whether *person* may decide about *plan*; *on_call* holds lower-case e-mail addresses.
+
+    An empty allow-list allows nobody. Names and titles count for nothing: only the user id and a
+    confirmed e-mail do.
+    """
+    if disqualified := person.disqualification:
+        return Permission(allowed=False, grounds=disqualified)
+    if person.id in plan.approvers.users:
+        return Permission(allowed=True, grounds="named approver")
+    if plan.approvers.on_call and person.email and person.email.lower() in on_call:
+        return Permission(allowed=True, grounds="on call")
+    who = [f"<@{user}>" for user in plan.approvers.users]
+    if plan.approvers.on_call:
+        who.append("whoever is on call in PagerDuty")
+    return Permission(
+        allowed=False, grounds=f"only {' or '.join(who)} may decide this" if who else "nobody may decide this"
+    )
+
+
+def rule_on(
+    record: ProposalRecord,
+    click: Click,
+    person: Person,
+    permission: Permission,
+    around: Circumstances,
+    now: AwareDatetime,
+) -> Ruling:
+    """Decide what *click* does. *now* is the store's time, read inside the same transaction."""
+    if refusal := _refuse_stale(record, click, now):
+        return refusal
+    if not permission.allowed:
+        return Ruling(
+            reason=Reason.NOT_ALLOWED,
+            text=f"You cannot decide this: {permission.grounds}.",
+        )
+    match click.action:
+        case Action.APPROVE:
+            return _rule_on_approve(record, person, around, now)
+        case Action.DENY:
+            return _rule_on_deny(record)
+        case Action.PROPOSE_AGAIN:
+            return _rule_on_propose_again(record, around)
+        case Action.IT_RAN | Action.IT_DID_NOT | Action.CHECK_AGAIN:
+            return _rule_on_unknown(record, click.action)
+        case _:
+            assert_never(click.action)
+
+
+def _refuse_stale(record: ProposalRecord, click: Click, now: AwareDatetime) -> Ruling | None:
+    if now - click.received_at > CLICK_TTL:
+        return Ruling(reason=Reason.TOO_LATE, text="That took too long to reach me. Press again.")
+    if click.message_ts != record.message_ts or click.channel != record.channel:
+        return Ruling(
+            reason=Reason.WRONG_CARD,
+            text="That button is not on the card that shows this proposal. Use the card.",
+        )
+    if click.digest != record.digest or plan_digest(record.plan) != record.digest:
+        return Ruling(
+            reason=Reason.OUT_OF_DATE,
+            text="That button belongs to another version of the plan. Read the card again.",
+        )
+    return None
+
+
+def _rule_on_approve(
+    record: ProposalRecord, person: Person, around: Circumstances, now: AwareDatetime
+) -> Ruling:
+    if record.state is ProposalState.APPROVED:
+        return _already(record)
+    if record.state is not ProposalState.PROPOSED:
+        return _already(record)
+    if around.is_killed:
+        return Ruling(reason=Reason.STOPPED, text="Handrail is stopped (`handrail kill`): nothing starts.")
+    if record.epoch != around.epoch:
+        return Ruling(reason=Reason.VOID, text="This proposal was made before a restart. Ask for it again.")
+    if not around.is_incident_open:
+        return Ruling(
+            reason=Reason.INCIDENT_CLOSED, text="The incident is resolved: there is nothing to run."
+        )
+    if now >= record.expires_at:
+        return Ruling(
+            reason=Reason.EXPIRED,
+            text=f"The proposal expired at {record.expires_at:%H:%M:%S} UTC. Press *Propose again*.",
+            state=ProposalState.EXPIRED,
+        )
+    given = {approval.user_id for approval in record.approvals}
+    if person.id in given:
+        return Ruling(
+            reason=Reason.ALREADY_DECIDED, text="You have approved this already; someone else must too."
+        )
+    enough = len(given) + 1 >= Plan.from_bytes(record.plan).quorum
+    return Ruling(
+        reason=Reason.ACCEPTED,
+        text="Approved: it starts now." if enough else "Approved: one more person must approve.",
+        state=ProposalState.APPROVED if enough else None,
+    )
+
+
+def _rule_on_deny(record: ProposalRecord) -> Ruling:
+    if record.state in (ProposalState.PROPOSED, ProposalState.APPROVED):
+        return Ruling(reason=Reason.ACCEPTED, text="Denied: it will not run.", state=ProposalState.DENIED)
+    return _already(record)
+
+
+def _rule_on_propose_again(record: ProposalRecord, around: Circumstances) -> Ruling:
+    if not around.is_incident_open:
+        return Ruling(
+            reason=Reason.INCIDENT_CLOSED, text="The incident is resolved: there is nothing to propose."
+        )
+    if record.state in (
+        ProposalState.EXPIRED,
+        ProposalState.DENIED,
+        ProposalState.CANCELLED,
+        ProposalState.SUPERSEDED,
+        ProposalState.FAILED,
+        ProposalState.NOT_RECOVERED,
+    ):
+        return Ruling(reason=Reason.ACCEPTED, text="Looking again; a new proposal follows on the card.")
+    return _already(record)
+
+
+def _rule_on_unknown(record: ProposalRecord, action: Action) -> Ruling:
+    if record.state is not ProposalState.UNKNOWN:
+        return Ruling(
+            reason=Reason.NOTHING_TO_ANSWER,
+            text="Nobody is waiting for that answer any more. Read the card again.",
+        )
+    if action is Action.IT_RAN:
+        return Ruling(
+            reason=Reason.ACCEPTED, text="Noted: it ran. I check whether it helped.", state=ProposalState.DONE
+        )
+    if action is Action.IT_DID_NOT:
+        return Ruling(
+            reason=Reason.ACCEPTED,
+            text="Noted: it did not run. The target is free again.",
+            state=ProposalState.FAILED,
+        )
+    return Ruling(reason=Reason.ACCEPTED, text="I ask the target again.")
+
+
+def _already(record: ProposalRecord) -> Ruling:
+    match record.state:
+        case ProposalState.PENDING:
+            return Ruling(
+                reason=Reason.WRONG_CARD, text="The card is not ready yet. Press again in a moment."
+            )
+        case ProposalState.PROPOSED:
+            return Ruling(reason=Reason.NOTHING_TO_ANSWER, text="The proposal still waits for a decision.")
+        case ProposalState.APPROVED:
+            names = ", ".join(approval.name for approval in record.approvals)
+            return Ruling(reason=Reason.ALREADY_DECIDED, text=f"Already approved by {names}.")
+        case ProposalState.DENIED:
+            return Ruling(reason=Reason.ALREADY_DECIDED, text=f"Already denied by {record.denied_by}.")
+        case ProposalState.EXPIRED:
+            return Ruling(reason=Reason.EXPIRED, text="The proposal has expired. Press *Propose again*.")
+        case ProposalState.CANCELLED | ProposalState.SUPERSEDED:
+            return Ruling(reason=Reason.ALREADY_DECIDED, text=f"The proposal was withdrawn: {record.reason}.")
+        case _:
+            return Ruling(
+                reason=Reason.ALREADY_STARTED, text="It has started already; read the card for its state."
+            )

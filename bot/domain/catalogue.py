@@ -1,0 +1,132 @@
+"""The service catalogue: what `services.yaml` says of each service."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bot.domain.frozen import Frozen
+from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
+from bot.domain.playbook import Identifier
+from bot.domain.topology import Topology
+
+HttpAddress = Annotated[
+    str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._/-]*)?$")
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+
+
+class Endpoint(Frozen):
+    """An address that playbook steps may call."""
+
+    url: HttpAddress
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+    current_version_path: str | None = None
+
+
+class ExpositionSignal(Frozen):
+    """An error ratio from counters that the service itself serves in Prometheus text form."""
+
+    kind: Literal["exposition"]
+    url: HttpAddress
+    errors: Name = Field(description="A counter of failed requests.")
+    total: Name = Field(description="A counter of all requests.")
+    labels: dict[str, str] = Field(default_factory=dict)
+    window_s: int = Field(default=5, ge=1, le=900)
+
+
+class PrometheusSignal(Frozen):
+    """The value of one instant query against a Prometheus server."""
+
+    kind: Literal["prometheus"]
+    url: HttpAddress
+    query: str = Field(min_length=1, max_length=2000)
+    stale_after_s: int = Field(default=60, ge=1, le=900)
+
+
+class HttpSignal(Frozen):
+    """1 while the address answers with one of the wanted statuses, else 0."""
+
+    kind: Literal["http"]
+    url: HttpAddress
+    expect_status: tuple[int, ...] = (200,)
+
+
+Signal = Annotated[ExpositionSignal | PrometheusSignal | HttpSignal, Field(discriminator="kind")]
+
+
+class Approvers(Frozen):
+    """Who may approve. Empty means nobody."""
+
+    users: tuple[SlackUserId, ...] = ()
+    on_call: bool = Field(default=False, description="Whoever PagerDuty says is on call for the incident.")
+
+
+class Service(Frozen):
+    """One service: its names elsewhere, who may act on it, how, and how its health is read."""
+
+    pagerduty: tuple[str, ...] = Field(default=(), description="PagerDuty service ids.")
+    names: tuple[Name, ...] = Field(default=(), description="Names that change sources use for it.")
+    channel: str | None = Field(
+        default=None, description="Slack channel id; default: the setting SLACK_CHANNEL."
+    )
+    environments: tuple[Name, ...] = ("production",)
+    owner: str = ""
+    runbook_url: HttpAddress | None = None
+    dashboard_url: HttpAddress | None = None
+    endpoints: dict[Identifier, Endpoint] = Field(default_factory=dict)
+    signals: dict[Identifier, Signal] = Field(default_factory=dict)
+    settings: dict[Identifier, str] = Field(
+        default_factory=dict, description="Values for parameters with `from: service.setting`."
+    )
+    playbooks: tuple[PlaybookId, ...] = Field(
+        default=(), description="The allow-list, in order of preference."
+    )
+    approvers: Approvers = Approvers()
+    dependencies: tuple[ServiceName, ...] = ()
+
+
+class CatalogueFile(Frozen):
+    """The whole of `services.yaml`."""
+
+    services: dict[Annotated[ServiceName, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")], Service]
+
+    @model_validator(mode="after")
+    def _no_name_twice(self) -> "CatalogueFile":
+        _refuse_shared(("PagerDuty id", name, s.pagerduty) for name, s in self.services.items())
+        _refuse_shared(("name", name, {name, *s.names}) for name, s in self.services.items())
+        return self
+
+
+def _refuse_shared(claims: Iterable[tuple[str, ServiceName, Iterable[str]]]) -> None:
+    owner: dict[str, ServiceName] = {}
+    for what, service, values in claims:
+        for value in values:
+            if owner.setdefault(value, service) != service:
+                raise ValueError(
+                    f"{what} {value!r} belongs to both {owner[value]!r} and {service!r}: keep one"
+                )
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The services by name, with the look-ups the application needs."""
+
+    services: dict[ServiceName, Service]
+
+    def by_pagerduty_id(self, pagerduty_id: str | None) -> ServiceName | None:
+        """Return the service mapped to *pagerduty_id*, or None when no entry names it."""
+        return next((n for n, s in self.services.items() if pagerduty_id in s.pagerduty), None)
+
+    def by_name(self, name: str) -> ServiceName | None:
+        """Return the service that change sources call *name*, or None."""
+        if name in self.services:
+            return ServiceName(name)
+        return next((n for n, s in self.services.items() if name in s.names), None)
+
+    def topology(self) -> Topology:
+        """Return the call graph that the entries' `dependencies` declare."""
+        return Topology.of((n, callee) for n, s in self.services.items() for callee in s.dependencies)

@@ -1,0 +1,41 @@
+"""Text with a shape but no markup: views turn it into Slack blocks, notes into plain lines."""
+
+from collections.abc import Iterable
+
+from bot.domain.frozen import Frozen
+
+
+class Line(Frozen):
+    """One line of plain text. It is data: whoever shows it escapes it."""
+
+    text: str
+    url: str | None = None
+    """Where the line leads; only addresses from the catalogue or PagerDuty, never from an alert's text."""
+    is_literal: bool = False
+    """Shown in fixed width, byte for byte: a request, a command, a log line."""
+
+
+class Section(Frozen):
+    """Lines under a heading."""
+
+    heading: str
+    lines: tuple[Line, ...]
+
+
+class Document(Frozen):
+    """A titled text of sections: a summary, an answer to a command, the details of a proposal."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+    def as_text(self) -> str:
+        """Return the document as plain text, for notes and for screen readers."""
+        parts = [self.title]
+        for section in self.sections:
+            parts += ["", section.heading, *(f"- {line.text}" for line in section.lines)]
+        return "\n".join(parts)
+
+
+def lines(texts: Iterable[str]) -> tuple[Line, ...]:
+    """Return one plain line for each text."""
+    return tuple(Line(text=text) for text in texts)

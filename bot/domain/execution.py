@@ -1,0 +1,143 @@
+"""Starting a step: the last check before an effect, and what may come of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime
+
+from bot.domain.approval import Circumstances
+from bot.domain.frozen import Frozen
+from bot.domain.ids import EffectKey, IncidentId, ProposalId
+from bot.domain.plan import CommandRun, HttpRequest, Plan, PlannedAction, PlannedStep, plan_digest
+from bot.domain.proposal import ProposalRecord, ProposalState
+
+
+class Result(StrEnum):
+    """How a step ended. `UNKNOWN` is a state of its own: the effect may or may not have happened."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class StepOutcome(Frozen):
+    """The end of one step, in words fit for the card (already redacted by who made it)."""
+
+    result: Result
+    detail: str = ""
+    output: str = ""
+    """At most 4,000 characters of what the target or program said."""
+
+
+class Claim(Frozen):
+    """A row that fences one attempt at one effect; it exists before the effect can."""
+
+    effect_key: EffectKey
+    attempt: int
+    proposal_id: ProposalId
+    step_index: int
+    claimed_at: AwareDatetime
+    finished_at: AwareDatetime | None = None
+    outcome: StepOutcome | None = None
+
+
+class NotAdmitted(Frozen):
+    """The start was refused; nothing ran."""
+
+    kind: Literal["not_admitted"] = "not_admitted"
+    why: str
+    state: ProposalState | None = None
+    """The state the proposal takes in the same transaction, if any."""
+
+
+@dataclass(frozen=True)
+class ApprovedStep:
+    """One step that may run now: approved, unexpired, first to claim its effect.
+
+    Only `admit` makes one, inside the store's transaction, so a runner cannot be handed a proposal
+    that nobody approved.
+    """
+
+    incident: IncidentId
+    proposal_id: ProposalId
+    plan: Plan
+    step: PlannedStep
+    effect_key: EffectKey
+
+    @property
+    def action(self) -> PlannedAction:
+        return self.step.action
+
+
+def admit(
+    record: ProposalRecord,
+    step_index: int,
+    *,
+    finished: frozenset[int],
+    target_holder: ProposalId | None,
+    around: Circumstances,
+    now: AwareDatetime,
+) -> ApprovedStep | NotAdmitted:
+    """Decide whether a step may be claimed. *now* is the store's time inside the same transaction.
+
+    Args:
+        finished: indices of the steps of this proposal that ended `DONE`.
+        target_holder: the proposal that holds the plan's target, if any.
+    """
+    if around.is_killed:
+        return NotAdmitted(why="Handrail is stopped (`handrail kill`)")
+    if record.epoch != around.epoch:
+        return NotAdmitted(
+            why="the approval was given before a restart", state=_exit(record, ProposalState.SUPERSEDED)
+        )
+    if plan_digest(record.plan) != record.digest:
+        return NotAdmitted(why="the stored plan differs from the one approved")
+    plan = Plan.from_bytes(record.plan)
+    if why := _approval_missing(record, plan):
+        return NotAdmitted(why=why)
+    if record.state is ProposalState.APPROVED:
+        if not around.is_incident_open:
+            return NotAdmitted(why="the incident is resolved", state=ProposalState.CANCELLED)
+        if now >= record.expires_at:
+            return NotAdmitted(why="the approval expired before the start", state=ProposalState.EXPIRED)
+    elif record.state is not ProposalState.STARTED:
+        return NotAdmitted(why=f"the proposal is {record.state.value}")
+    if target_holder not in (None, record.id):
+        return NotAdmitted(
+            why=f"{plan.target} belongs to the running execution {target_holder}",
+            state=_exit(record, ProposalState.CANCELLED),
+        )
+    step = plan.step(step_index)
+    if step is None:
+        return NotAdmitted(why=f"the plan has no step {step_index}")
+    if waiting := [s.action.name for s in plan.steps if s.index < step_index and s.index not in finished]:
+        return NotAdmitted(why=f"step {waiting[0]} has not finished")
+    return ApprovedStep(
+        incident=record.incident,
+        proposal_id=record.id,
+        plan=plan,
+        step=step,
+        effect_key=plan.effect_key(step),
+    )
+
+
+def _exit(record: ProposalRecord, state: ProposalState) -> ProposalState | None:
+    """A start that began cannot be un-begun: only a proposal before its start leaves by the side."""
+    return state if record.state is ProposalState.APPROVED else None
+
+
+def _approval_missing(record: ProposalRecord, plan: Plan) -> str | None:
+    people = {approval.user_id for approval in record.approvals if approval.digest == record.digest}
+    if len(people) < plan.quorum:
+        return f"{len(people)} of {plan.quorum} approvals"
+    return None
+
+
+def is_idempotent(action: PlannedAction) -> bool:
+    """Say whether the effect may be asked for again under the same key after a lost answer."""
+    match action:
+        case HttpRequest() | CommandRun():
+            return action.idempotent
+        case _:
+            return True  # Waiting and looking change nothing.

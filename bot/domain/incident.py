@@ -1,0 +1,66 @@
+"""An incident as PagerDuty knows it, and what has been observed of it."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from bot.domain.alert import Alert
+from bot.domain.frozen import Frozen
+from bot.domain.ids import IncidentId, ServiceName
+
+
+class IncidentStatus(StrEnum):
+    """PagerDuty's three states."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Incident(Frozen):
+    """An incident with its alerts; every text is from outside."""
+
+    id: IncidentId
+    number: int | None = None
+    title: str = ""
+    status: IncidentStatus = IncidentStatus.TRIGGERED
+    urgency: str = "high"
+    priority: str | None = None
+    pagerduty_service_id: str | None = None
+    pagerduty_service_name: str | None = None
+    escalation_policy_id: str | None = None
+    service: ServiceName | None = None
+    """The catalogue's name for the service; None when no entry maps it."""
+    opened_at: AwareDatetime
+    url: str | None = None
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is not IncidentStatus.RESOLVED
+
+
+class IncidentEventKind(StrEnum):
+    """What a webhook said happened; `OTHER` is recorded and changes nothing."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    UNACKNOWLEDGED = "unacknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    UPDATED = "updated"
+    OTHER = "other"
+
+
+class IncidentEvent(Frozen):
+    """One webhook about one incident, as far as we read it."""
+
+    event_id: str
+    kind: IncidentEventKind
+    event_type: str
+    incident_id: IncidentId
+    occurred_at: AwareDatetime
+    title: str | None = None
+    status: IncidentStatus | None = None
+    pagerduty_service_id: str | None = None
+    opened_at: AwareDatetime | None = None

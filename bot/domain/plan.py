@@ -1,0 +1,145 @@
+"""A plan: the exact bytes that people see, approve and that then run."""
+
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import rfc8785
+from pydantic import AwareDatetime, Field
+
+from bot.domain.catalogue import Approvers, Signal
+from bot.domain.frozen import Frozen
+from bot.domain.ids import Digest, EffectKey, IncidentId, PlaybookId, ProposalId, ServiceName, sha256_hex
+from bot.domain.playbook import Comparison, Fact, Risk
+
+
+class HttpRequest(Frozen):
+    """One HTTP request as the runner receives it. Header values may hold `secret:NAME`."""
+
+    type: Literal["http"] = "http"
+    name: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+    expect_status: tuple[int, ...]
+    idempotent: bool
+    timeout_s: int
+
+
+class CommandRun(Frozen):
+    """One program with its arguments, as the runner receives it."""
+
+    type: Literal["command"] = "command"
+    name: str
+    argv: tuple[str, ...]
+    stdin: str | None = None
+    environment: tuple[str, ...] = ()
+    expect_exit: tuple[int, ...]
+    expect_output: str | None = None
+    idempotent: bool
+    timeout_s: int
+
+
+class Pause(Frozen):
+    """A wait of so many seconds."""
+
+    type: Literal["wait"] = "wait"
+    name: str
+    seconds: int
+
+
+class Check(Frozen):
+    """A signal that must be healthy within a time and stay so for a time."""
+
+    type: Literal["verify"] = "verify"
+    name: str
+    signal_name: str
+    signal: Signal
+    healthy: Comparison
+    threshold: Decimal
+    within_s: int
+    hold_s: int
+
+
+PlannedAction = Annotated[HttpRequest | CommandRun | Pause | Check, Field(discriminator="type")]
+
+
+class PlannedStep(Frozen):
+    """A step with its place in the playbook and which attempt at this very effect it is."""
+
+    index: int = Field(ge=0)
+    attempt: int = Field(ge=1, description="More than 1: this very effect was tried before in this incident.")
+    action: PlannedAction
+
+
+class Value(Frozen):
+    """A parameter's value and the fact it was taken from."""
+
+    name: str
+    value: str
+    source: Fact
+
+
+class Plan(Frozen):
+    """Everything that will run, and the conditions under which it may.
+
+    Its canonical JSON is stored, shown, digested and executed; there are no floats in it, so two
+    implementations agree on every byte.
+    """
+
+    incident: IncidentId
+    number: int = Field(ge=1)
+    epoch: int = Field(ge=0)
+    service: ServiceName
+    playbook: PlaybookId
+    playbook_sha256: Digest
+    title: str
+    button: str
+    description: str
+    target: str
+    expects: str
+    risk: Risk
+    quorum: int = Field(ge=1)
+    approvers: Approvers
+    policy_version: str
+    parameters: tuple[Value, ...] = ()
+    steps: tuple[PlannedStep, ...]
+    already_done: tuple[str, ...] = ()
+    """Names of steps that an earlier, voided run of this plan has finished: they are left out."""
+    verify: Check
+    undo_summary: str
+    undo_steps: tuple[PlannedAction, ...] = ()
+    cannot_undo: tuple[str, ...] = ()
+    evidence_digest: Digest
+    expires_at: AwareDatetime
+
+    @property
+    def id(self) -> ProposalId:
+        return ProposalId(f"{self.incident}-{self.number}")
+
+    def to_bytes(self) -> bytes:
+        """Return the plan's canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "Plan":
+        return cls.model_validate_json(raw)
+
+    def step(self, index: int) -> PlannedStep | None:
+        return next((step for step in self.steps if step.index == index), None)
+
+    def effect_key(self, step: PlannedStep) -> EffectKey:
+        """Name the effect of *step*, so that the same effect has the same name in a later proposal.
+
+        No epoch, evidence, number or policy is part of it: those change between proposals of one effect.
+        """
+        request = rfc8785.dumps(step.action.model_dump(mode="json"))
+        return EffectKey(
+            sha256_hex(self.incident, self.target, self.playbook_sha256, str(step.index), request)
+        )
+
+
+def plan_digest(raw: bytes) -> Digest:
+    """Return D(x): the SHA-256 of a plan's bytes, which every approval is bound to."""
+    return Digest(hashlib.sha256(raw).hexdigest())

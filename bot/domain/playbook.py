@@ -1,0 +1,223 @@
+"""A playbook: steps that a person may approve, as its YAML file says them."""
+
+import re
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bot.domain.change import ChangeKind
+from bot.domain.frozen import Frozen
+from bot.domain.ids import Digest, PlaybookId
+
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""The whole template language: `{name}` of a declared parameter. No attributes, no expressions."""
+
+SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]*)")
+"""A secret by name. Its value is looked up after the start and is never part of a plan."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
+
+
+class Risk(StrEnum):
+    """How much can go wrong; the policy derives from it who must approve."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Fact(StrEnum):
+    """Where a parameter's value may come from: facts of the incident, never a model's text."""
+
+    INCIDENT_ID = "incident.id"
+    SERVICE = "incident.service"
+    SUSPECT_ID = "suspect.id"
+    SUSPECT_SERVICE = "suspect.service"
+    SUSPECT_ENVIRONMENT = "suspect.environment"
+    SUSPECT_VERSION = "suspect.version"
+    SUSPECT_PREVIOUS_VERSION = "suspect.previous_version"
+    SUSPECT_FLAG = "suspect.flag"
+    SETTING = "service.setting"
+
+
+class Parameter(Frozen):
+    """A named value of a plan: where it comes from and what it may look like."""
+
+    source: Fact = Field(alias="from")
+    setting: Identifier | None = Field(default=None, description="The key under the service's `settings`.")
+    pattern: str = Field(
+        default=r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}",
+        description="A regular expression that the whole value must match; ASCII only in any case.",
+    )
+
+    @model_validator(mode="after")
+    def _a_setting_names_its_key(self) -> "Parameter":
+        if (self.source is Fact.SETTING) != (self.setting is not None):
+            raise ValueError("`setting` is required with `from: service.setting`, and only there")
+        try:
+            re.compile(self.pattern)
+        except re.error as exc:
+            raise ValueError(f"`pattern` is no regular expression: {exc}") from exc
+        return self
+
+
+class HttpStep(Frozen):
+    """One HTTP request to a named endpoint of the service."""
+
+    type: Literal["http"]
+    name: StepName
+    endpoint: Identifier = Field(description="A key of the service's `endpoints`; data never chooses a host.")
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    path: Line = Field(description="Begins with `/`; placeholders are percent-encoded.")
+    headers: dict[str, Line] = Field(default_factory=dict)
+    body: dict[str, str | int | bool] | None = Field(default=None, description="Sent as JSON.")
+    expect_status: tuple[int, ...] = (200, 201, 202, 204)
+    idempotent: bool = Field(
+        default=False,
+        description="The target honours `Idempotency-Key`: a lost answer may be asked for again.",
+    )
+    timeout_s: int = Field(default=10, ge=1, le=120)
+
+    @model_validator(mode="after")
+    def _the_path_is_one(self) -> "HttpStep":
+        if not self.path.startswith("/") or self.path.startswith("//"):
+            raise ValueError("`path` begins with exactly one `/`")
+        return self
+
+
+class CommandStep(Frozen):
+    """One program with its arguments; there is no shell."""
+
+    type: Literal["command"]
+    name: StepName
+    argv: tuple[Line, ...] = Field(min_length=1)
+    stdin: str | None = Field(default=None, max_length=4000, description="Text written to standard input.")
+    environment: tuple[str, ...] = Field(
+        default=(), description="Names of variables passed on; everything else is absent."
+    )
+    expect_exit: tuple[int, ...] = (0,)
+    expect_output: str | None = Field(
+        default=None, description="A regular expression the whole of standard output must match."
+    )
+    idempotent: bool = False
+    timeout_s: int = Field(default=30, ge=1, le=900)
+
+    @model_validator(mode="after")
+    def _the_program_is_fixed(self) -> "CommandStep":
+        if PLACEHOLDER.search(self.argv[0]):
+            raise ValueError("`argv[0]` is the program and may hold no parameter")
+        return self
+
+
+class WaitStep(Frozen):
+    """A pause, so that the system settles."""
+
+    type: Literal["wait"]
+    name: StepName
+    seconds: int = Field(ge=1, le=900)
+
+
+class Comparison(StrEnum):
+    """Which side of the threshold is healthy."""
+
+    BELOW = "below"
+    ABOVE = "above"
+
+
+class VerifyStep(Frozen):
+    """A signal of the service that must become healthy within a time and stay so for a time."""
+
+    type: Literal["verify"]
+    name: StepName
+    signal: Identifier = Field(description="A key of the service's `signals`.")
+    healthy: Comparison = Comparison.BELOW
+    threshold: Decimal = Field(description="In the signal's own unit; a ratio is 0 to 1.")
+    within_s: int = Field(default=120, ge=1, le=3600)
+    hold_s: int = Field(default=30, ge=1, le=3600)
+
+
+Step = Annotated[HttpStep | CommandStep | WaitStep | VerifyStep, Field(discriminator="type")]
+
+
+class Undo(Frozen):
+    """How to take the steps back, and what cannot be taken back."""
+
+    summary: Line
+    steps: tuple[Step, ...] = ()
+    cannot: tuple[Line, ...] = Field(default=(), description="What stays done whatever is undone.")
+
+
+class Applies(Frozen):
+    """When the playbook is the answer."""
+
+    kinds: tuple[ChangeKind, ...] = Field(
+        default=(), description="Kinds of suspect; none: no suspect needed."
+    )
+
+
+class Playbook(Frozen):
+    """A remediation that can be proposed. Every placeholder is a declared parameter."""
+
+    id: PlaybookId
+    title: Line
+    button: Line = Field(description="The verb on the button, such as `Approve rollback to {to_version}`.")
+    description: Text
+    risk: Risk
+    when: Applies = Applies()
+    parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
+    target: Line = Field(description="What is locked while it runs: one execution at a time for each target.")
+    expects: Line = Field(description="The effect people should see.")
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=20)
+    verify: VerifyStep
+    undo: Undo
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Playbook":
+        names = [step.name for step in (*self.steps, self.verify, *self.undo.steps)]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"step names must differ: {', '.join(doubled)}")
+        unknown = {
+            found.group(1) for text in _texts(self) for found in PLACEHOLDER.finditer(text)
+        } - self.parameters.keys()
+        if unknown:
+            raise ValueError(
+                "unknown placeholder "
+                + ", ".join(f"{{{name}}}" for name in sorted(unknown))
+                + ": declare it under `parameters`"
+            )
+        return self
+
+
+class LoadedPlaybook(Frozen):
+    """A playbook with the digest of the file it came from."""
+
+    playbook: Playbook
+    sha256: Digest
+
+
+def _texts(playbook: Playbook) -> list[str]:
+    """Every string of the playbook in which a placeholder may stand."""
+    found: list[str] = []
+
+    def walk(value: object) -> None:
+        match value:
+            case str():
+                found.append(value)
+            case dict():
+                for item in value.values():
+                    walk(item)
+            case list() | tuple():
+                for item in value:
+                    walk(item)
+            case _:
+                return
+
+    shown = playbook.model_dump(mode="json", exclude={"parameters": True, "id": True, "when": True})
+    walk(shown)
+    return found

@@ -1,0 +1,91 @@
+"""The life of a proposal: its states and which may follow which."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from bot.domain.frozen import Frozen
+from bot.domain.ids import ClickId, Digest, IncidentId, ProposalId, SlackUserId
+
+
+class ProposalState(StrEnum):
+    """Where a proposal stands. The second line are exits before the start; they are final."""
+
+    PENDING = "pending"
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    VERIFIED = "verified"
+    NOT_RECOVERED = "not_recovered"
+
+    DENIED = "denied"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+_S = ProposalState
+_EXITS = frozenset({_S.DENIED, _S.EXPIRED, _S.CANCELLED, _S.SUPERSEDED})
+
+FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
+    _S.PENDING: frozenset({_S.PROPOSED}) | _EXITS,
+    _S.PROPOSED: frozenset({_S.APPROVED}) | _EXITS,
+    _S.APPROVED: frozenset({_S.STARTED}) | _EXITS,
+    _S.STARTED: frozenset({_S.DONE, _S.FAILED, _S.UNKNOWN}),
+    _S.DONE: frozenset({_S.VERIFIED, _S.NOT_RECOVERED}),
+    # A person, the target asked by key, or the signal itself closes what was unknown.
+    _S.UNKNOWN: frozenset({_S.DONE, _S.FAILED}),
+    _S.FAILED: frozenset(),
+    _S.VERIFIED: frozenset(),
+    _S.NOT_RECOVERED: frozenset(),
+    **{exit_: frozenset() for exit_ in _EXITS},
+}
+"""Which state may follow which; every other step is a defect and is refused by the store."""
+
+LIVE = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED})
+"""States before the start: the proposal can still be stopped."""
+
+HOLDS_TARGET = frozenset({_S.STARTED, _S.DONE, _S.UNKNOWN})
+"""States in which the target belongs to this execution and no other may start on it."""
+
+
+def may_follow(now: ProposalState, then: ProposalState) -> bool:
+    """Say whether *then* may come directly after *now*."""
+    return then in FOLLOWS[now]
+
+
+class Approval(Frozen):
+    """One accepted Approve click, bound to the plan's bytes by digest."""
+
+    click_id: ClickId
+    user_id: SlackUserId
+    name: str
+    digest: Digest
+    at: AwareDatetime
+    grounds: str
+    """Why this person was allowed: a named approver, or on call."""
+
+
+class ProposalRecord(Frozen):
+    """A proposal as the store holds it."""
+
+    id: ProposalId
+    incident: IncidentId
+    number: int
+    epoch: int
+    digest: Digest
+    plan: bytes
+    state: ProposalState
+    reason: str = ""
+    """Why the proposal left the way to its start, for people."""
+    created_at: AwareDatetime
+    changed_at: AwareDatetime
+    expires_at: AwareDatetime
+    message_ts: str | None = None
+    """The card that shows it; a click on any other message is refused."""
+    channel: str | None = None
+    approvals: tuple[Approval, ...] = ()
+    denied_by: str | None = None

@@ -1,0 +1,38 @@
+"""What the store remembers of an incident between two messages."""
+
+from pydantic import AwareDatetime
+
+from bot.domain.card import CardRef, Cause
+from bot.domain.frozen import Frozen
+from bot.domain.ids import ChangeId, Digest, IncidentId, SlackUserId
+from bot.domain.incident import Incident
+
+
+class Assessment(Frozen):
+    """What was thought of an incident at one time: the basis of a proposal."""
+
+    cause: Cause
+    suspect: ChangeId | None
+    """The change named as the cause; None when none is, or two cannot be separated."""
+    evidence_digest: Digest
+    notes: tuple[str, ...] = ()
+    assessed_at: AwareDatetime
+
+
+class IncidentRecord(Frozen):
+    """An incident with its life here."""
+
+    incident: Incident
+    life: int = 1
+    """Rises when the incident is reopened; the workflow's id ends with it."""
+    card: CardRef | None = None
+    assessment: Assessment | None = None
+    on_call: tuple[SlackUserId, ...] = ()
+    on_call_names: tuple[str, ...] = ()
+    resolved_at: AwareDatetime | None = None
+    seen_at: AwareDatetime
+    """When we first heard of it."""
+
+    @property
+    def id(self) -> IncidentId:
+        return self.incident.id

@@ -1,0 +1,52 @@
+"""Who calls whom: the dependency graph that correlation walks."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.domain.ids import ServiceName
+
+MAX_HOPS = 3  # Our choice: beyond three calls a path says little, and the walk grows with each.
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Call edges `caller → callee`. Empty is allowed: it lowers coverage, it does not fail."""
+
+    callees: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
+    callers: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, edges: Iterable[tuple[ServiceName, ServiceName]]) -> "Topology":
+        """Build the graph from `(caller, callee)` pairs; a service that calls itself is left out."""
+        down: dict[ServiceName, set[ServiceName]] = {}
+        up: dict[ServiceName, set[ServiceName]] = {}
+        for caller, callee in edges:
+            if caller == callee:
+                continue
+            down.setdefault(caller, set()).add(callee)
+            up.setdefault(callee, set()).add(caller)
+        return cls(
+            callees={name: frozenset(found) for name, found in down.items()},
+            callers={name: frozenset(found) for name, found in up.items()},
+        )
+
+    def dependencies_of(self, service: ServiceName, *, hops: int = MAX_HOPS) -> dict[ServiceName, int]:
+        """Return what *service* calls, directly or not, with the least number of calls to it (≥ 1)."""
+        return _walk(self.callees, service, hops)
+
+    def dependents_of(self, service: ServiceName, *, hops: int = MAX_HOPS) -> dict[ServiceName, int]:
+        """Return what calls *service*, directly or not, with the least number of calls from it (≥ 1)."""
+        return _walk(self.callers, service, hops)
+
+
+def _walk(
+    edges: Mapping[ServiceName, frozenset[ServiceName]], start: ServiceName, hops: int
+) -> dict[ServiceName, int]:
+    distance: dict[ServiceName, int] = {}
+    frontier = {start}
+    for hop in range(1, hops + 1):
+        frontier = {name for seen in frontier for name in edges.get(seen, ())} - distance.keys() - {start}
+        if not frontier:
+            break
+        distance.update(dict.fromkeys(frontier, hop))
+    return distance

@@ -1,0 +1,323 @@
+"""Everything the application asks of the world, on one page.
+
+Each port is in domain terms and has a memory twin under the same contract test. Every method may raise
+`Unavailable` (nothing was changed by the attempt); methods that write to a neighbour may raise `Unclear`
+(it may have happened: never repeat without asking).
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import AwareDatetime
+
+from bot.domain.approval import Click, Permission, Ruling
+from bot.domain.audit import ChainReport, Entry
+from bot.domain.card import Card, CardRef
+from bot.domain.catalogue import Signal
+from bot.domain.change import ChangeEvent
+from bot.domain.document import Document
+from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
+from bot.domain.frozen import Frozen
+from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
+from bot.domain.incident import Incident
+from bot.domain.person import OnCall, Person
+from bot.domain.plan import Plan
+from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.record import Assessment, IncidentRecord
+
+
+class Clock(Protocol):
+    """Wall-clock time, for what people read. Deadlines are decided by the store's time."""
+
+    def now(self) -> datetime: ...
+
+
+class Stream(StrEnum):
+    """The queues between receiving and handling."""
+
+    EVENTS = "events"
+    """PagerDuty webhooks."""
+    ACTIONS = "actions"
+    """Slack buttons, commands and modals."""
+    CHANGES = "changes"
+    """Change events, already parsed by their source's module."""
+
+
+class Message(Frozen):
+    """Something durable that waits to be handled."""
+
+    id: str
+    stream: Stream
+    key: str
+    payload: bytes
+    received_at: AwareDatetime
+    """By the queue's own clock."""
+    deliveries: int = 1
+    """How often it was handed out; more than 1 after a crash."""
+
+
+class Inbox(Protocol):
+    """Durable queues: what `put` returned from survives kill -9."""
+
+    async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
+        """Store *payload* durably; False when *key* was seen in the last 8 days and nothing was stored."""
+        ...
+
+    def messages(self, stream: Stream) -> AsyncIterator[Message]:
+        """Yield messages for ever, first those that a dead consumer left behind. Each needs `done`."""
+        ...
+
+    async def done(self, message: Message) -> None:
+        """Forget *message*: it has been handled."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise `Unavailable` unless writes are accepted."""
+        ...
+
+
+class Incidents(Protocol):
+    """The pager: the truth about incidents, and where notes are written."""
+
+    async def read(self, incident: IncidentId) -> Incident:
+        """Return the incident with its alerts. Raises `NotFound`."""
+        ...
+
+    async def opened_since(self, start: datetime) -> Sequence[Incident]:
+        """Return incidents that are open and were opened after *start*, without their alerts."""
+        ...
+
+    async def on_call(self, incident: Incident) -> Sequence[OnCall]:
+        """Return who is on call now for the incident's escalation policy, lowest level first."""
+        ...
+
+    async def notes(self, incident: IncidentId) -> Sequence[str]: ...
+
+    async def add_note(self, incident: IncidentId, text: str) -> None: ...
+
+    async def acknowledge(self, incident: IncidentId) -> None: ...
+
+    async def resolve(self, incident: IncidentId) -> None: ...
+
+
+class ChangeLedger(Protocol):
+    """Every change we were told of, by service and time."""
+
+    async def record(self, change: ChangeEvent) -> bool:
+        """Store *change*; a later report of the same id replaces it. False when nothing differed."""
+        ...
+
+    async def get(self, change: ChangeId) -> ChangeEvent | None: ...
+
+    async def between(
+        self, services: Sequence[ServiceName], start: datetime, end: datetime
+    ) -> Sequence[ChangeEvent]:
+        """Return the changes of *services* that were live in `[start, end]`, newest first, at most 500."""
+        ...
+
+
+class Chat(Protocol):
+    """Where people read and press."""
+
+    def shows_whole(self, card: Card) -> bool:
+        """Say whether the card's plan can be shown to the last byte; a plan that cannot is not offered."""
+        ...
+
+    async def post_card(self, channel: str, card: Card, *, key: str) -> CardRef:
+        """Post the card. *key* is stored with the message, so that `find_card` finds it again."""
+        ...
+
+    async def find_card(self, channel: str, *, key: str) -> CardRef | None: ...
+
+    async def update_card(self, ref: CardRef, card: Card) -> None:
+        """Edit the card in place; the newest state wins when edits queue up."""
+        ...
+
+    async def reply(self, ref: CardRef, document: Document, *, key: str) -> None:
+        """Write *document* into the card's thread."""
+        ...
+
+    async def has_reply(self, ref: CardRef, *, key: str) -> bool: ...
+
+    async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
+        """Say *text* to one person only."""
+        ...
+
+    async def show_details(self, trigger_id: str, document: Document) -> None:
+        """Open *document* as a modal; the trigger is good for 3 s."""
+        ...
+
+
+class Directory(Protocol):
+    """Who people are, looked up fresh at each decision."""
+
+    async def person(self, user: SlackUserId) -> Person:
+        """Raises `NotFound`."""
+        ...
+
+    async def by_email(self, email: str) -> SlackUserId | None: ...
+
+
+class IncidentBook(Protocol):
+    """What we remember of each incident."""
+
+    async def see(self, incident: Incident) -> IncidentRecord:
+        """Remember the incident, or refresh it; its status follows, its life and card stay."""
+        ...
+
+    async def get(self, incident: IncidentId) -> IncidentRecord | None: ...
+
+    async def open(self) -> Sequence[IncidentRecord]:
+        """Return the incidents that are not resolved, oldest first."""
+        ...
+
+    async def recent(self, limit: int) -> Sequence[IncidentRecord]:
+        """Return the incidents last seen, newest first."""
+        ...
+
+    async def reopen(self, incident: IncidentId) -> IncidentRecord:
+        """Begin the incident's next life."""
+        ...
+
+    async def assess(self, incident: IncidentId, assessment: Assessment) -> None: ...
+
+    async def set_on_call(
+        self, incident: IncidentId, users: Sequence[SlackUserId], names: Sequence[str]
+    ) -> None: ...
+
+    async def set_card(self, incident: IncidentId, ref: CardRef) -> None: ...
+
+
+class Gate(Protocol):
+    """The record that decides. Each method is one transaction with the store's time read inside it, and
+    each change is audited in that same transaction; the first to commit wins."""
+
+    async def now(self) -> datetime: ...
+
+    async def epoch(self) -> int: ...
+
+    async def raise_epoch(self, minimum: int) -> int:
+        """Raise the epoch to at least *minimum* and supersede proposals of older ones that did not start."""
+        ...
+
+    async def propose(self, plan: Plan) -> ProposalRecord:
+        """Store the plan as `PENDING`, superseding an earlier live proposal of the incident."""
+        ...
+
+    async def offer(self, proposal: ProposalId, ref: CardRef) -> ProposalRecord:
+        """Register the card that shows the proposal: `PENDING` becomes `PROPOSED`."""
+        ...
+
+    async def proposal(self, proposal: ProposalId) -> ProposalRecord | None: ...
+
+    async def proposals(self, incident: IncidentId) -> Sequence[ProposalRecord]:
+        """Return the incident's proposals, first to last."""
+        ...
+
+    async def rule(self, click: Click, permission: Permission, person: Person) -> Ruling:
+        """Decide a click by `bot.domain.approval.rule_on`. The same click id gets its first answer again."""
+        ...
+
+    async def withdraw(self, proposal: ProposalId, state: ProposalState, reason: str) -> bool:
+        """Take a proposal that has not started off by a side exit. False when it started or has left."""
+        ...
+
+    async def claim(self, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
+        """Claim a step by `bot.domain.execution.admit`; a `Claim` means it was claimed before."""
+        ...
+
+    async def finish(self, effect: EffectKey, attempt: int, outcome: StepOutcome) -> None:
+        """Record how a claimed step ended. A second, different end is refused as `Tampered`."""
+        ...
+
+    async def claims(self, incident: IncidentId) -> Sequence[Claim]:
+        """Return the claims on effects of the incident, in order of claiming."""
+        ...
+
+    async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
+        """Record what came of a started proposal; frees the target when the state no longer holds it."""
+        ...
+
+    async def kill(self, by: str, reason: str) -> None: ...
+
+    async def revive(self, by: str) -> None: ...
+
+    async def is_killed(self) -> bool: ...
+
+
+class PostState(StrEnum):
+    """How far a note or post has come."""
+
+    FIRST = "first"
+    """Nobody sent it: the caller may, now."""
+    IN_DOUBT = "in_doubt"
+    """Somebody began to send it and did not say how that ended."""
+    SENT = "sent"
+
+
+class Outbox(Protocol):
+    """Claims on notes and posts, so that none is sent twice."""
+
+    async def claim(self, key: str, incident: IncidentId) -> PostState: ...
+
+    async def sent(self, key: str, *, possibly_double: bool = False) -> None: ...
+
+
+class AuditLog(Protocol):
+    """The append-only record."""
+
+    async def append(
+        self,
+        act: str,
+        *,
+        actor: str,
+        incident: IncidentId | None,
+        body: Mapping[str, str | int | bool | None],
+    ) -> Entry:
+        """Add one entry; it is on disk when this returns."""
+        ...
+
+    async def entries(self, incident: IncidentId | None = None, *, limit: int = 1000) -> Sequence[Entry]:
+        """Return entries in order, of one incident or of all."""
+        ...
+
+    async def verify(self) -> ChainReport: ...
+
+
+class Reading(Frozen):
+    """The value of a signal at a time; no value means unknown, never healthy."""
+
+    value: float | None
+    at: AwareDatetime
+    why: str = ""
+    """Why there is no value."""
+
+
+class Signals(Protocol):
+    """The services' own measures."""
+
+    async def read(self, signal: Signal) -> Reading:
+        """Return the signal's present value. Missing, stale and NaN data give no value; it never raises."""
+        ...
+
+
+class Runner(Protocol):
+    """Carries out steps of one type. It is handed nothing that was not approved and claimed."""
+
+    async def run(self, step: ApprovedStep) -> StepOutcome:
+        """Carry out the step. An answer that was lost is `UNKNOWN`, never `FAILED`."""
+        ...
+
+
+class Workflows(Protocol):
+    """The engine: one durable course of events for each life of an incident."""
+
+    async def start(self, incident: IncidentId, life: int) -> None:
+        """Begin the course, or do nothing when it has begun."""
+        ...
+
+    async def wake(self, incident: IncidentId, life: int) -> None:
+        """Tell the course that the record changed; begins it when it had not begun."""
+        ...
