@@ -28,7 +28,7 @@ _FAST_FAMILIES = frozenset({"errors", "latency"})
 def find_onset(alerts: tuple[Alert, ...]) -> AwareDatetime:
     """Return the time of the earliest symptom of the largest burst in *alerts* (at least one).
 
-    A lone alert long before the rest belongs to another story; among bursts of equal size the earliest counts.
+    A lone alert long before the rest is another story; among bursts of equal size the earliest counts.
     """
     times = sorted(alert.at for alert in alerts)
     bursts: list[list[AwareDatetime]] = [[times[0]]]

@@ -15,7 +15,7 @@ _LEAST_STEM = 4
 
 
 def stem(word: str) -> str:
-    """Return *word* without a common English ending: `failures` and `failure`, `timeouts` and `timeout` meet."""
+    """Return *word* without a common English ending, so that `timeouts` and `timeout` meet."""
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _LEAST_STEM - 1:
             return word[: -len(suffix)] + ("y" if suffix in ("ies", "ied") else "")

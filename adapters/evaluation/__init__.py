@@ -1,0 +1,1 @@
+"""Measure correlation and grouping on labelled cases."""

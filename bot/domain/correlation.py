@@ -1,0 +1,167 @@
+"""Rank the changes that could be behind a group of alerts, and say when none is."""
+
+from enum import StrEnum
+from math import exp, log
+
+from pydantic import AwareDatetime, Field
+
+from bot.domain.change import ChangeEvent
+from bot.domain.correlation_case import Case, Feature, Term
+from bot.domain.correlation_terms import Scene, features_of
+from bot.domain.evidence import Coverage
+from bot.domain.frozen import Frozen
+from bot.domain.ids import ChangeId
+from bot.domain.nothing_terms import nothing_features
+from bot.domain.rollback import looks_like_a_fix
+from bot.domain.symptoms import Symptoms, read_symptoms
+from bot.domain.weights import HalfLives, Weights
+
+__all__ = ["Case", "Measured", "Nothing", "Outcome", "Ranking", "Suspect", "Term", "measure", "rank_suspects"]
+
+
+class Suspect(Frozen):
+    """A change that could be behind the alerts, with every reason for and against."""
+
+    change: ChangeEvent
+    log_odds: float
+    probability: float = Field(ge=0, le=1)
+    terms: tuple[Term, ...]
+
+
+class Nothing(Frozen):
+    """The candidate that no recorded change is behind the alerts."""
+
+    log_odds: float
+    probability: float = Field(ge=0, le=1)
+    terms: tuple[Term, ...]
+
+
+class Outcome(StrEnum):
+    """What the ranking comes to."""
+
+    CHANGE_SUSPECTED = "change_suspected"
+    CANNOT_SEPARATE = "cannot_separate"
+    NOTHING_SUSPECTED = "nothing_suspected"
+
+
+class Ranking(Frozen):
+    """The answer: suspects best first, and whether one may be named."""
+
+    onset: AwareDatetime
+    suspects: tuple[Suspect, ...]
+    nothing: Nothing
+    outcome: Outcome
+    named: ChangeId | None
+    confidence: float = Field(ge=0, le=1)
+    """Calibrated probability that the first suspect is the culprit; 0 when there is none."""
+    coverage: Coverage
+    mitigations: tuple[ChangeEvent, ...]
+    """Changes after the onset that look like somebody's fix."""
+    weights_version: str
+
+
+class Measured(Frozen):
+    """A case before any weight: what fitting learns from."""
+
+    onset: AwareDatetime
+    candidates: tuple[tuple[ChangeEvent, tuple[Feature, ...]], ...]
+    nothing: tuple[Feature, ...]
+
+
+def measure(case: Case, half_lives: HalfLives) -> Measured:
+    """Return the features of every candidate of *case*, and those of "nothing changed"."""
+    symptoms = read_symptoms(case)
+    scene = Scene.of(case, symptoms, half_lives)
+    found = sorted(_candidates(case, symptoms), key=lambda change: (change.live_at, change.id), reverse=True)
+    return Measured(
+        onset=symptoms.onset,
+        candidates=tuple((change, features_of(change, scene)) for change in found),
+        nothing=nothing_features(case, symptoms),
+    )
+
+
+def rank_suspects(case: Case, weights: Weights) -> Ranking:
+    """Return the changes of *case* that began before the onset, most likely culprit first.
+
+    The order of the input does not matter; ties go to the newer change, then to the id.
+    """
+    measured = measure(case, weights.half_lives)
+    weighed = [(change, _weigh(features, weights)) for change, features in measured.candidates]
+    against = _weigh(measured.nothing, weights)
+    scores = [_total(terms) for _, terms in weighed]
+    nothing_score = _total(against)
+    shares = _softmax([*scores, nothing_score])
+    suspects = sorted(
+        (
+            Suspect(change=change, log_odds=score, probability=share, terms=terms)
+            for (change, terms), score, share in zip(weighed, scores, shares, strict=False)
+        ),
+        key=lambda s: (-s.log_odds, -s.change.live_at.timestamp(), s.change.id),
+    )
+    nothing = Nothing(log_odds=nothing_score, probability=shares[-1], terms=against)
+    coverage = case.evidence.coverage
+    confidence = _confidence(suspects, coverage, weights)
+    outcome = _decide(suspects, nothing, confidence, coverage, weights)
+    return Ranking(
+        onset=measured.onset,
+        suspects=tuple(suspects),
+        nothing=nothing,
+        outcome=outcome,
+        named=suspects[0].change.id if outcome is Outcome.CHANGE_SUSPECTED else None,
+        confidence=confidence,
+        coverage=coverage,
+        mitigations=_mitigations(case, measured.onset),
+        weights_version=weights.version,
+    )
+
+
+def _candidates(case: Case, symptoms: Symptoms) -> list[ChangeEvent]:
+    return [change for change in case.changes if change.began_at <= symptoms.onset]
+
+
+def _weigh(features: tuple[Feature, ...], weights: Weights) -> tuple[Term, ...]:
+    return tuple(
+        Term(name=f.name, log_odds=f.value * weights.values[f.name], sentence=f.sentence) for f in features
+    )
+
+
+def _total(terms: tuple[Term, ...]) -> float:
+    return sum(term.log_odds for term in terms)
+
+
+def _softmax(scores: list[float]) -> list[float]:
+    top = max(scores)
+    powers = [exp(score - top) for score in scores]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _confidence(suspects: list[Suspect], coverage: Coverage, weights: Weights) -> float:
+    if not suspects:
+        return 0.0
+    raw = min(1.0 - 1e-9, max(1e-9, suspects[0].probability))
+    calibrated = weights.calibration.apply(log(raw / (1.0 - raw)))
+    # A source that did not answer may hold the real culprit, so it caps what may be claimed.
+    return min(calibrated, coverage.share) if coverage.unreachable else calibrated
+
+
+def _decide(
+    suspects: list[Suspect], nothing: Nothing, confidence: float, coverage: Coverage, weights: Weights
+) -> Outcome:
+    rule = weights.decision
+    if not suspects or nothing.probability >= suspects[0].probability or confidence < rule.threshold:
+        runner_up = suspects[1].probability if len(suspects) > 1 else 0.0
+        close = bool(suspects) and suspects[0].probability - runner_up < rule.margin
+        together = sum(suspect.probability for suspect in suspects[:2])
+        if close and together > 1.0 - rule.threshold and together > nothing.probability:
+            return Outcome.CANNOT_SEPARATE
+        return Outcome.NOTHING_SUSPECTED
+    runner_up = suspects[1].probability if len(suspects) > 1 else 0.0
+    if suspects[0].probability - runner_up < rule.margin or coverage.share < rule.coverage:
+        return Outcome.CANNOT_SEPARATE
+    return Outcome.CHANGE_SUSPECTED
+
+
+def _mitigations(case: Case, onset: AwareDatetime) -> tuple[ChangeEvent, ...]:
+    later = [change for change in case.changes if change.began_at > onset and looks_like_a_fix(change)]
+    return tuple(sorted(later, key=lambda change: (change.began_at, change.id)))

@@ -1,0 +1,178 @@
+"""Where it hurts: which services, instances and hosts the alerts speak of."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import AwareDatetime
+
+from bot.domain.alert import Alert
+from bot.domain.correlation_case import Case
+from bot.domain.evidence import HostingRelation
+from bot.domain.ids import ServiceName
+from bot.domain.onset import SymptomClass, find_onset, symptom_class
+from bot.domain.vocabulary import families_of, words_of
+
+_POD_SUFFIX = re.compile(
+    r"^(?P<service>.+?)(-[0-9a-f]{6,10})?-([0-9]{1,4}|[a-z0-9]{5})$|^(?P<bare>.*[a-z])[0-9]{1,2}$"
+)
+_QUIET = re.compile(
+    r"\bno[ _-]?(requests|traffic|data|operations|orders|messages)|NoRequests|NoTraffic|NoData"
+)
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """The alerts of a case, read once."""
+
+    onset: AwareDatetime
+    pace: SymptomClass
+    services: Mapping[ServiceName, int]
+    """How many alerts each service has, instances counted for their service."""
+    quiet: frozenset[ServiceName]
+    """Services whose alerts only say that nothing arrives any more: their callers are the ones to look at."""
+    instances: Mapping[ServiceName, frozenset[str]]
+    """Alerting instances of a service, as far as alerts name instances."""
+    known_instances: Mapping[ServiceName, frozenset[str]]
+    whole: frozenset[ServiceName]
+    """Services of which at least one alert names the service itself, not an instance."""
+    host_alerts: int
+    """Alerts that name a host and no service."""
+    hosts: Mapping[str, frozenset[str]]
+    """Hosts and the alerting instances that run on them."""
+    count: int
+    text: str
+    words: frozenset[str]
+    families: frozenset[str]
+
+
+def read_symptoms(case: Case) -> Symptoms:
+    """Return what the alerts of *case* say about services, instances and hosts."""
+    names = _Names.of(case)
+    services: Counter[ServiceName] = Counter()
+    loud: set[ServiceName] = set()
+    instances: dict[ServiceName, set[str]] = {}
+    whole: set[ServiceName] = set()
+    host_alerts = 0
+    for alert in case.alerts:
+        entity = alert.service
+        found = names.services_of(alert)
+        if entity is not None and entity in names.hosts:
+            host_alerts += 1
+        for service in found:
+            services[service] += 1
+            if not _QUIET.search(alert.title):
+                loud.add(service)
+            if entity is not None and entity != service and entity in names.service_of:
+                instances.setdefault(service, set()).add(entity)
+            else:
+                whole.add(service)
+    text = "\n".join(f"{alert.title}\n{alert.details}" for alert in case.alerts)
+    return Symptoms(
+        onset=find_onset(case.alerts),
+        pace=symptom_class(case.alerts),
+        services=services,
+        quiet=frozenset(services) - loud,
+        instances={service: frozenset(found) for service, found in instances.items()},
+        known_instances=names.instances_of,
+        whole=frozenset(whole),
+        host_alerts=host_alerts,
+        hosts=names.hosts_of({entity for found in instances.values() for entity in found}),
+        count=len(case.alerts),
+        text=text,
+        words=words_of(text),
+        families=families_of("\n".join(alert.title for alert in case.alerts)),
+    )
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Which names are services, which are their instances and which are hosts."""
+
+    services: frozenset[ServiceName]
+    service_of: Mapping[str, ServiceName]
+    instances_of: Mapping[ServiceName, frozenset[str]]
+    hosts: frozenset[str]
+    members_of_host: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, case: Case) -> "_Names":
+        services = frozenset(
+            {change.service for change in case.changes}
+            | set(case.topology.callees)
+            | set(case.topology.callers)
+        )
+        service_of: dict[str, ServiceName] = {}
+        members: dict[str, set[str]] = {}
+        for fact in case.evidence.hosting:
+            if fact.relation is HostingRelation.INSTANCE:
+                service_of[fact.member] = ServiceName(fact.owner)
+            else:
+                members.setdefault(fact.owner, set()).add(fact.member)
+        for members_here in members.values():
+            for name in members_here - service_of.keys():
+                guess = _service_behind(name, services)
+                if guess is not None:
+                    service_of[name] = guess
+        for alert in case.alerts:
+            if alert.service is not None and alert.service not in services and alert.service not in members:
+                guess = _service_behind(alert.service, services)
+                if guess is not None:
+                    service_of.setdefault(alert.service, guess)
+        instances: dict[ServiceName, set[str]] = {}
+        for instance, service in service_of.items():
+            instances.setdefault(service, set()).add(instance)
+        return cls(
+            services=(services | case.services) - service_of.keys() - members.keys(),
+            service_of=service_of,
+            instances_of={service: frozenset(found) for service, found in instances.items()},
+            hosts=frozenset(members),
+            members_of_host={host: frozenset(found) for host, found in members.items()},
+        )
+
+    def services_of(self, alert: Alert) -> frozenset[ServiceName]:
+        """Return the services *alert* is about: its own, that of its instance, or those its text names."""
+        entity = alert.service
+        if entity is not None and entity in self.service_of:
+            return frozenset({self.service_of[entity]})
+        if entity is not None and entity not in self.hosts:
+            return frozenset({entity})
+        if entity is not None:
+            return frozenset()
+        return self.named_in(f"{alert.title}\n{alert.details}")
+
+    def named_in(self, text: str) -> frozenset[ServiceName]:
+        """Return the known services whose whole name stands in *text*."""
+        return frozenset(name for name in self.services if names_in(name, text))
+
+    def hosts_of(self, instances: set[str]) -> Mapping[str, frozenset[str]]:
+        found = {host: members & instances for host, members in self.members_of_host.items()}
+        return {host: here for host, here in found.items() if here}
+
+
+def names_in(name: str, text: str) -> bool:
+    """Return whether the whole *name* stands in *text*, not as a part of a longer name."""
+    start = text.lower().find(name.lower())
+    while start >= 0:
+        before = text[start - 1] if start else " "
+        end = start + len(name)
+        after = text[end] if end < len(text) else " "
+        if not (_joins(before) or _joins(after)):
+            return True
+        start = text.lower().find(name.lower(), start + 1)
+    return False
+
+
+def _joins(character: str) -> bool:
+    return character.isalnum() or character in "-_"
+
+
+def _service_behind(name: str, services: frozenset[ServiceName]) -> ServiceName | None:
+    """Return the known service that *name* looks like an instance of: `cart-7d9f8b6c5-abcde`, `cart2`."""
+    match = _POD_SUFFIX.match(name)
+    if match is None:
+        return None
+    stems = [match.group("service"), match.group("bare")]
+    base = [ServiceName(stem) for stem in stems if stem is not None]
+    return next((service for service in base if service in services), None)
