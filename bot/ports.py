@@ -6,7 +6,7 @@ Each port is in domain terms and has a memory twin under the same contract test.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -145,6 +145,12 @@ class Chat(Protocol):
         """Say *text* to one person only."""
         ...
 
+    async def tell_document(
+        self, channel: str, user: SlackUserId, document: Document, *, thread_ts: str | None = None
+    ) -> None:
+        """Show *document* to one person only."""
+        ...
+
     async def show_details(self, trigger_id: str, document: Document) -> None:
         """Open *document* as a modal; the trigger is good for 3 s."""
         ...
@@ -228,6 +234,13 @@ class Gate(Protocol):
         """Claim a step by `bot.domain.execution.admit`; a `Claim` means it was claimed before."""
         ...
 
+    async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:
+        """Admit a step again that this proposal claimed and did not finish, by the same rules.
+
+        For steps that may be asked for again under the same key; the claim stays as it is.
+        """
+        ...
+
     async def finish(self, effect: EffectKey, attempt: int, outcome: StepOutcome) -> None:
         """Record how a claimed step ended. A second, different end is refused as `Tampered`."""
         ...
@@ -238,6 +251,10 @@ class Gate(Protocol):
 
     async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
         """Record what came of a started proposal; frees the target when the state no longer holds it."""
+        ...
+
+    async def remark(self, proposal: ProposalId, text: str) -> None:
+        """Replace the words beside the proposal's state; the state stays."""
         ...
 
     async def kill(self, by: str, reason: str) -> None: ...
@@ -320,4 +337,26 @@ class Workflows(Protocol):
 
     async def wake(self, incident: IncidentId, life: int) -> None:
         """Tell the course that the record changed; begins it when it had not begun."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Measures of how we do; it carries no state and never raises."""
+
+    def card_shown(self, after: timedelta) -> None:
+        """A first card stands, so long after its webhook was stored."""
+        ...
+
+    def click_answered(self, after: timedelta, reason: str) -> None: ...
+
+    def first_step_started(self, after: timedelta) -> None:
+        """The first step of a plan was claimed, so long after its approval."""
+        ...
+
+    def outcome(self, state: str) -> None:
+        """A proposal reached *state*."""
+        ...
+
+    def degraded(self, what: str) -> None:
+        """Something was done with less than it should have: a neighbour did not answer."""
         ...

@@ -47,6 +47,8 @@ class ChangeEvent(Frozen):
     kind: ChangeKind = ChangeKind.DEPLOY
     version: str | None = None
     previous_version: str | None = None
+    flag: str | None = None
+    """The flag's key, for a change of kind `flag`."""
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
     """When it was live everywhere; None while it is being rolled out."""

@@ -1,0 +1,163 @@
+"""Take in what happened outside: an incident's event, a change, and what the webhooks missed."""
+
+from datetime import timedelta
+
+from bot.app.investigate import redacted
+from bot.app.show import show
+from bot.app.wording import change_name, clock_time
+from bot.app.world import World
+from bot.domain.change import ChangeEvent, ChangeStatus
+from bot.domain.errors import NotFound, Unavailable
+from bot.domain.ids import IncidentId
+from bot.domain.incident import Incident, IncidentEvent, IncidentEventKind, IncidentStatus
+from bot.domain.plan import Plan
+from bot.domain.proposal import LIVE, ProposalState
+from bot.domain.record import IncidentRecord
+
+_STATUS = {
+    IncidentEventKind.ACKNOWLEDGED: IncidentStatus.ACKNOWLEDGED,
+    IncidentEventKind.RESOLVED: IncidentStatus.RESOLVED,
+}
+RECONCILE_WINDOW = timedelta(days=7)
+NEAR_FUTURE = timedelta(hours=1)
+PAST = timedelta(days=3650)
+
+
+async def handle_event(world: World, event: IncidentEvent) -> None:
+    """Follow one webhook. The pager's present answer counts, so order and repetition do not."""
+    if event.kind is IncidentEventKind.OTHER:
+        return
+    before = await world.book.get(event.incident_id)
+    incident = await _present(world, event, before)
+    await follow(world, incident, before)
+
+
+async def follow(world: World, incident: Incident, before: IncidentRecord | None) -> None:
+    """Bring our record and the incident's course in line with what the pager says now."""
+    if before is None and not incident.is_open:
+        return  # It was over before we heard of it: no card for what nobody needs to handle.
+    was_resolved = before is not None and not before.incident.is_open
+    record = await world.book.see(redacted(world, incident))
+    if incident.is_open and was_resolved:
+        record = await world.book.reopen(incident.id)
+    if incident.is_open:
+        await world.workflows.start(incident.id, record.life)
+    if before is not None and before.incident.status is not incident.status:
+        await world.workflows.wake(incident.id, record.life)
+        await show(world, incident.id)
+
+
+async def _present(world: World, event: IncidentEvent, before: IncidentRecord | None) -> Incident:
+    """Ask the pager what is true now; only when it does not answer believe the webhook.
+
+    A first trigger is believed at once: the investigation that it starts asks the pager anyway.
+    """
+    if before is None and event.kind is IncidentEventKind.TRIGGERED:
+        return _from_event(world, event)
+    try:
+        return await world.incidents.read(event.incident_id)
+    except (Unavailable, NotFound):
+        world.telemetry.degraded("PagerDuty")
+    known = before.incident if before else None
+    status = event.status or _STATUS.get(event.kind)
+    if status is None and known is not None:
+        status = known.status
+    if (
+        known is not None
+        and known.status is IncidentStatus.RESOLVED
+        and event.kind is not IncidentEventKind.REOPENED
+    ):
+        status = IncidentStatus.RESOLVED  # An older event that came late does not reopen anything.
+    if known is not None:
+        return known.model_copy(update={"status": status or known.status})
+    return _from_event(world, event)
+
+
+def _from_event(world: World, event: IncidentEvent) -> Incident:
+    return Incident(
+        id=event.incident_id,
+        title=event.title or "",
+        status=event.status or _STATUS.get(event.kind, IncidentStatus.TRIGGERED),
+        pagerduty_service_id=event.pagerduty_service_id,
+        service=world.catalogue.by_pagerduty_id(event.pagerduty_service_id),
+        opened_at=event.opened_at or event.occurred_at,
+    )
+
+
+async def reconcile(world: World) -> int:
+    """Backfill what webhooks missed; return how many incidents were brought in line."""
+    found = await world.incidents.opened_since(world.clock.now() - RECONCILE_WINDOW)
+    mended = 0
+    for incident in found:
+        before = await world.book.get(incident.id)
+        if before is None or before.incident.status is not incident.status:
+            await follow(world, await world.incidents.read(incident.id), before)
+            mended += 1
+    open_there = {incident.id for incident in found}
+    for record in await world.book.open():
+        if record.id not in open_there:
+            mended += await _follow_closed(world, record)
+        await world.workflows.start(record.id, record.life)
+    return mended
+
+
+async def _follow_closed(world: World, record: IncidentRecord) -> int:
+    """An incident we hold open is not in the pager's list of open ones: ask for it by name."""
+    try:
+        incident = await world.incidents.read(record.id)
+    except NotFound:
+        return 0
+    if incident.status is record.incident.status:
+        return 0
+    await follow(world, incident, record)
+    return 1
+
+
+async def handle_change(world: World, change: ChangeEvent) -> None:
+    """Record a change, and withdraw proposals that it has overtaken."""
+    known = await _complete(world, _redacted_change(world, change))
+    await world.ledger.record(known)
+    for record in await world.book.open():
+        await _overtake(world, record.id, known)
+
+
+async def _complete(world: World, change: ChangeEvent) -> ChangeEvent:
+    """Fill in the version before this one from the ledger when the source did not say it."""
+    if change.previous_version is not None or change.version is None:
+        return change
+    earlier = await world.ledger.between(
+        [change.service], change.began_at - timedelta(days=30), change.began_at
+    )
+    for other in earlier:
+        is_live = other.status is ChangeStatus.SUCCEEDED and other.environment == change.environment
+        if other.id != change.id and is_live and other.version not in (None, change.version):
+            return change.model_copy(update={"previous_version": other.version})
+    return change
+
+
+def _redacted_change(world: World, change: ChangeEvent) -> ChangeEvent:
+    redact = world.redactor.redact
+    return change.model_copy(
+        update={
+            "title": redact(change.title).text,
+            "body": redact(change.body).text,
+            "diff": redact(change.diff).text,
+            "author": redact(change.author).text,
+        }
+    )
+
+
+async def _overtake(world: World, incident: IncidentId, change: ChangeEvent) -> None:
+    """Withdraw a waiting proposal when its service has been changed since it was made."""
+    proposals = await world.gate.proposals(incident)
+    if not proposals or proposals[-1].state not in LIVE:
+        return
+    last = proposals[-1]
+    if Plan.from_bytes(last.plan).service != change.service or change.live_at <= last.created_at:
+        return
+    reason = f"{change_name(change)} went live at {clock_time(change.live_at)}, after this was proposed"
+    if await world.gate.withdraw(last.id, ProposalState.CANCELLED, reason):
+        await show(world, incident)
+        record = await world.book.get(incident)
+        if record is not None:
+            await world.workflows.wake(incident, record.life)

@@ -1,0 +1,230 @@
+"""Gather what is known of an incident, rank its suspects, and store what was thought."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from bot.app.propose import NoPlaybook, is_live, propose
+from bot.app.wording import cause_in_words
+from bot.app.world import World
+from bot.domain.alert import Alert
+from bot.domain.change import ChangeEvent
+from bot.domain.correlation import Case, Ranking, rank_suspects
+from bot.domain.correlation import Outcome as RankingOutcome
+from bot.domain.document import Line
+from bot.domain.errors import NotFound, Unavailable
+from bot.domain.evidence import Coverage, Evidence
+from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
+from bot.domain.incident import Incident
+from bot.domain.person import OnCall
+from bot.domain.record import Assessment, IncidentRecord
+from bot.ports import Reading
+
+T = TypeVar("T")
+
+ENRICH_S = 1.2  # The card must stand within 2 s: a source that takes longer is named as missing.
+
+PAGERDUTY = "PagerDuty"
+STALE = timedelta(minutes=15)  # A page this old opens a card only if the pager says that it is still open.
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the sources said, and which of them did not answer."""
+
+    incident: Incident
+    changes: tuple[ChangeEvent, ...]
+    on_call: tuple[OnCall, ...]
+    readings: tuple[tuple[str, Reading], ...]
+    coverage: Coverage
+
+
+async def investigate(world: World, incident_id: IncidentId) -> bool:
+    """Assess the incident and propose a playbook if one fits; False when it is not open.
+
+    Doing it twice is harmless: a proposal that is alive is kept.
+    """
+    record = await world.book.get(incident_id)
+    if record is None or not record.incident.is_open:
+        return False
+    if is_live(await world.gate.proposals(incident_id)):
+        return True
+    gathered = await gather(world, record.incident)
+    if PAGERDUTY in gathered.coverage.unreachable and world.clock.now() - record.incident.opened_at > STALE:
+        raise Unavailable(f"PagerDuty does not say whether {incident_id}, paged long ago, is still open")
+    record = await world.book.see(gathered.incident)
+    if not record.incident.is_open:
+        return False
+    await _remember_on_call(world, incident_id, gathered.on_call)
+    ranking = rank(world, gathered)
+    suspect = named_suspect(ranking)
+    digest = evidence_digest(ranking)
+    notes = list(_catalogue_notes(world, gathered.incident))
+    if not notes:
+        notes += await _propose(world, record, ranking, suspect, digest)
+    await world.book.assess(
+        incident_id,
+        Assessment(
+            cause=cause_in_words(ranking, evidence_lines(world, gathered)),
+            suspect=ranking.named,
+            evidence_digest=digest,
+            notes=tuple(notes),
+            assessed_at=world.clock.now(),
+        ),
+    )
+    return True
+
+
+async def gather(world: World, known: Incident) -> Gathered:
+    """Ask every source at once, each with the same deadline; what did not answer is named."""
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(_within(world.incidents.read(known.id)))
+        people = group.create_task(_within(world.incidents.on_call(known)))
+        changes = group.create_task(_within(_changes(world, known)))
+        signals = group.create_task(_within(_signals(world, known.service)))
+    missing = [
+        name
+        for name, answer in (
+            (PAGERDUTY, reading.result()),
+            ("on-call schedule", people.result()),
+            ("change ledger", changes.result()),
+            ("service signals", signals.result()),
+        )
+        if answer is None
+    ]
+    for name in missing:
+        world.telemetry.degraded(name)
+    asked = (PAGERDUTY, "on-call schedule", "change ledger", "service signals")
+    return Gathered(
+        incident=redacted(world, reading.result() or known),
+        changes=tuple(changes.result() or ()),
+        on_call=tuple(people.result() or ()),
+        readings=signals.result() or (),
+        coverage=Coverage(
+            answered=tuple(name for name in asked if name not in missing), unreachable=tuple(missing)
+        ),
+    )
+
+
+def rank(world: World, gathered: Gathered) -> Ranking:
+    """Rank the suspects of what was gathered; an incident without alerts stands for one itself."""
+    incident = gathered.incident
+    alerts = incident.alerts or (
+        Alert(id=AlertId(incident.id), service=incident.service, title=incident.title, at=incident.opened_at),
+    )
+    case = Case(
+        alerts=tuple(a if a.service else a.model_copy(update={"service": incident.service}) for a in alerts),
+        changes=gathered.changes,
+        topology=world.catalogue.topology(),
+        evidence=Evidence(coverage=gathered.coverage),
+        services=frozenset(world.catalogue.services),
+    )
+    return rank_suspects(case, world.weights)
+
+
+def named_suspect(ranking: Ranking) -> ChangeEvent | None:
+    """Return the change that is named as the cause, if one is."""
+    return next((s.change for s in ranking.suspects if s.change.id == ranking.named), None)
+
+
+def evidence_digest(ranking: Ranking) -> Digest:
+    """Return the digest of everything the ranking says, so that a plan is bound to its reasons."""
+    return sha256_hex(json.dumps(ranking.model_dump(mode="json"), sort_keys=True))
+
+
+def redacted(world: World, incident: Incident) -> Incident:
+    """Return the incident with every free text redacted: nothing else is stored or shown."""
+    redact = world.redactor.redact
+    return incident.model_copy(
+        update={
+            "title": redact(incident.title).text,
+            "alerts": tuple(
+                alert.model_copy(
+                    update={"title": redact(alert.title).text, "details": redact(alert.details).text}
+                )
+                for alert in incident.alerts
+            ),
+        }
+    )
+
+
+def evidence_lines(world: World, gathered: Gathered) -> tuple[Line, ...]:
+    """Return what a person can check: alerts with their links, readings, changes looked at."""
+    lines = [Line(text=f"Alert: {alert.title}", url=alert.url) for alert in gathered.incident.alerts[:5]]
+    if (more := len(gathered.incident.alerts) - 5) > 0:
+        lines.append(Line(text=f"and {more} more alerts", url=gathered.incident.url))
+    name = gathered.incident.service
+    service = world.catalogue.services.get(name) if name else None
+    for signal, reading in gathered.readings:
+        said = f"{reading.value:.4g}" if reading.value is not None else f"unknown ({reading.why})"
+        lines.append(
+            Line(
+                text=f"{signal} of {name} now: {said}",
+                url=service.dashboard_url if service else None,
+            )
+        )
+    hours = int(world.manners.lookback.total_seconds() // 3600)
+    lines.append(Line(text=f"{len(gathered.changes)} changes in the last {hours} h were looked at"))
+    return tuple(lines)
+
+
+async def _propose(
+    world: World, record: IncidentRecord, ranking: Ranking, suspect: ChangeEvent | None, digest: Digest
+) -> list[str]:
+    if ranking.outcome is RankingOutcome.CANNOT_SEPARATE:
+        return ["No playbook is proposed: two changes cannot be told apart."]
+    try:
+        await propose(world, record, suspect, digest)
+    except NoPlaybook as exc:
+        return [f"No playbook is proposed: {exc}."]
+    return []
+
+
+def _catalogue_notes(world: World, incident: Incident) -> Sequence[str]:
+    if incident.service is not None and incident.service in world.catalogue.services:
+        return ()
+    named = f" ({incident.pagerduty_service_name})" if incident.pagerduty_service_name else ""
+    return (
+        f"No entry of services.yaml maps PagerDuty service {incident.pagerduty_service_id or 'unknown'}"
+        f"{named}: add its id under `pagerduty` of the service, and playbooks can be proposed.",
+    )
+
+
+async def _changes(world: World, incident: Incident) -> Sequence[ChangeEvent]:
+    now = world.clock.now()
+    services: list[ServiceName] = list(world.catalogue.services)
+    if incident.service is not None and incident.service not in world.catalogue.services:
+        services.append(incident.service)
+    return await world.ledger.between(services, now - world.manners.lookback, now)
+
+
+async def _signals(world: World, name: ServiceName | None) -> tuple[tuple[str, Reading], ...]:
+    service = world.catalogue.services.get(name) if name else None
+    if service is None:
+        return ()
+    readings = await asyncio.gather(*(world.signals.read(signal) for signal in service.signals.values()))
+    return tuple(zip(service.signals, readings, strict=True))
+
+
+async def _remember_on_call(world: World, incident: IncidentId, people: tuple[OnCall, ...]) -> None:
+    """Keep who is on call, by name, and by Slack user where an e-mail leads to one."""
+    if not people:
+        return
+    first = [person for person in people if person.level == people[0].level]
+    found = await asyncio.gather(
+        *(_within(world.directory.by_email(person.email)) for person in first if person.email)
+    )
+    users = [SlackUserId(user) for user in found if user]
+    await world.book.set_on_call(incident, users, [person.name for person in first])
+
+
+async def _within(answer: Awaitable[T]) -> T | None:
+    """Return the answer, or None when it does not come in time."""
+    try:
+        async with asyncio.timeout(ENRICH_S):
+            return await answer
+    except (TimeoutError, Unavailable, NotFound):
+        return None

@@ -1,0 +1,148 @@
+"""Choose a playbook for an assessed incident and store the plan that people will see."""
+
+from collections.abc import Sequence
+
+from bot.app.rendering import fill, fill_parameters, render_check, render_step
+from bot.app.world import World
+from bot.domain.card import Card
+from bot.domain.catalogue import Service
+from bot.domain.change import ChangeEvent
+from bot.domain.errors import InvalidPlan
+from bot.domain.execution import Claim, Result
+from bot.domain.ids import Digest, ServiceName
+from bot.domain.plan import Plan, PlannedStep
+from bot.domain.playbook import LoadedPlaybook
+from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState
+from bot.domain.record import IncidentRecord
+
+POLICY_VERSION = "rules-1"
+"""Names the rules of `bot.domain.approval`; it rises when they change."""
+QUORUM = 1
+
+
+class NoPlaybook(InvalidPlan):
+    """Nothing can be proposed; the message says why, for the card."""
+
+
+async def propose(
+    world: World, record: IncidentRecord, suspect: ChangeEvent | None, evidence: Digest
+) -> ProposalRecord:
+    """Store a plan for the incident as `PENDING`.
+
+    Raises:
+        NoPlaybook: no allowed playbook answers this cause, or the one that does cannot be filled.
+    """
+    earlier = await world.gate.proposals(record.id)
+    if earlier and earlier[-1].state in HOLDS_TARGET:
+        raise NoPlaybook("an execution for this incident has not come to its end")
+    name = suspect.service if suspect else record.incident.service
+    service = world.catalogue.services.get(name) if name else None
+    if name is None or service is None:
+        raise NoPlaybook(f"{name or 'the service'} has no entry in services.yaml")
+    chosen = choose_playbook(world, service, suspect)
+    try:
+        plan = await _plan(world, record, suspect, evidence, name, service, chosen, earlier)
+    except InvalidPlan as exc:
+        raise NoPlaybook(f"playbook {chosen.playbook.id}: {exc}") from exc
+    if world.redactor.would_change(plan.to_bytes().decode()):
+        raise NoPlaybook(
+            f"playbook {chosen.playbook.id}: its plan holds something that looks like a secret; "
+            "write `secret:NAME` instead"
+        )
+    return await world.gate.propose(plan)
+
+
+def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None) -> LoadedPlaybook:
+    """Return the first playbook of the service's allow-list that answers the cause.
+
+    Raises:
+        NoPlaybook: none does.
+    """
+    for playbook_id in service.playbooks:
+        loaded = world.playbooks.get(playbook_id)
+        if loaded is None:
+            continue
+        kinds = loaded.playbook.when.kinds
+        if (suspect is not None and suspect.kind in kinds) or (suspect is None and not kinds):
+            return loaded
+    cause = f"a {suspect.kind.value}" if suspect else "no change"
+    raise NoPlaybook(f"none of its allowed playbooks answers {cause} as the cause")
+
+
+async def _plan(
+    world: World,
+    record: IncidentRecord,
+    suspect: ChangeEvent | None,
+    evidence: Digest,
+    name: ServiceName,
+    service: Service,
+    loaded: LoadedPlaybook,
+    earlier: Sequence[ProposalRecord],
+) -> Plan:
+    playbook = loaded.playbook
+    parameters = fill_parameters(playbook, record.incident, suspect, service)
+    values = {value.name: value.value for value in parameters}
+    now = await world.gate.now()
+    draft = Plan(
+        incident=record.id,
+        number=earlier[-1].number + 1 if earlier else 1,
+        epoch=await world.gate.epoch(),
+        service=name,
+        playbook=playbook.id,
+        playbook_sha256=loaded.sha256,
+        title=fill(playbook.title, values),
+        button=fill(playbook.button, values),
+        description=fill(playbook.description, values),
+        target=fill(playbook.target, values),
+        expects=fill(playbook.expects, values),
+        risk=playbook.risk,
+        quorum=QUORUM,
+        approvers=service.approvers,
+        policy_version=POLICY_VERSION,
+        parameters=parameters,
+        steps=tuple(
+            PlannedStep(index=index, attempt=1, action=render_step(step, values, service))
+            for index, step in enumerate(playbook.steps)
+        ),
+        verify=render_check(playbook.verify, service),
+        undo_summary=fill(playbook.undo.summary, values),
+        undo_steps=tuple(render_step(step, values, service) for step in playbook.undo.steps),
+        cannot_undo=tuple(fill(text, values) for text in playbook.undo.cannot),
+        evidence_digest=evidence,
+        expires_at=now + world.manners.approval_ttl,
+    )
+    return _after_earlier_attempts(draft, await world.gate.claims(record.id), earlier)
+
+
+def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Sequence[ProposalRecord]) -> Plan:
+    """Leave out what a voided run has finished, and number further attempts at the same effect."""
+    interrupted = {
+        record.id
+        for record in earlier
+        if record.state is ProposalState.FAILED and record.epoch != draft.epoch
+    }
+    steps: list[PlannedStep] = []
+    done: list[str] = []
+    for step in draft.steps:
+        same = [claim for claim in claims if claim.effect_key == draft.effect_key(step)]
+        if any(
+            claim.proposal_id in interrupted and claim.outcome and claim.outcome.result is Result.DONE
+            for claim in same
+        ):
+            done.append(step.action.name)
+            continue
+        attempt = 1 + max((claim.attempt for claim in same), default=0)
+        steps.append(step.model_copy(update={"attempt": attempt}))
+    if not steps:
+        raise InvalidPlan("every step of it has run already; only the verification is left")
+    return draft.model_copy(update={"steps": tuple(steps), "already_done": tuple(done)})
+
+
+def is_live(proposals: Sequence[ProposalRecord]) -> bool:
+    """Say whether the last proposal can still start or is running."""
+    return bool(proposals) and proposals[-1].state in LIVE | HOLDS_TARGET
+
+
+def fits_the_card(world: World, card: Card) -> bool:
+    """Say whether people can be shown every byte of the plan."""
+    return world.chat.shows_whole(card)

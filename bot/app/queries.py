@@ -1,0 +1,181 @@
+"""Answer what people ask with `/incident`: from the record, without a model, for the asker only."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+
+from bot.app.show import status_line
+from bot.app.wording import change_name, clock_time, duration
+from bot.app.world import World
+from bot.domain.document import Document, Line, Section, lines
+from bot.domain.ids import IncidentId, ServiceName
+from bot.domain.plan import Plan
+from bot.domain.record import IncidentRecord
+
+COMMANDS = {
+    "status": "status [id] — where the incident stands and what waits for a decision",
+    "context": "context [id] — alerts, suspects with their reasons, who is on call, neighbours",
+    "changes": "changes [service] [2h] — what changed, newest first",
+    "help": "help — this list",
+}
+_WINDOW = re.compile(r"([1-9][0-9]{0,3})([mhd])")
+_UNIT = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+_DEFAULT_WINDOW = timedelta(hours=24)
+_LONGEST_WINDOW = timedelta(days=30)
+_MOST = 20
+
+Teller = Callable[[World, IncidentRecord], Awaitable[Document]]
+
+
+async def answer(world: World, text: str, *, channel: str) -> Document:
+    """Return the answer to `/incident <text>`; anything not understood is answered with the usage."""
+    words = text.split()
+    if len(text) > 200 or not all(word.isprintable() for word in words):
+        return usage("That is not a command I know.")
+    match words:
+        case [] | ["help"]:
+            return usage()
+        case ["status", *ids] if len(ids) <= 1:
+            return await _about_incident(world, ids, channel, status)
+        case ["context", *ids] if len(ids) <= 1:
+            return await _about_incident(world, ids, channel, context)
+        case ["changes", *rest] if len(rest) <= 2:
+            return await changes(world, rest)
+        case [name, *_] if name in COMMANDS:
+            return usage(f"Too many words. Usage: /incident {COMMANDS[name]}")
+        case _:
+            near = get_close_matches(words[0], COMMANDS, n=1)
+            hint = f" Did you mean /incident {near[0]}?" if near else ""
+            return usage(f"There is no command “{words[0][:40]}”.{hint}")
+
+
+def usage(problem: str = "") -> Document:
+    """Return the list of commands, under the problem if there is one."""
+    return Document(
+        title=problem or "What /incident can do",
+        sections=(
+            Section(
+                heading="Commands",
+                lines=tuple(Line(text=f"/incident {text}") for text in COMMANDS.values()),
+            ),
+        ),
+    )
+
+
+async def _about_incident(world: World, ids: Sequence[str], channel: str, tell: Teller) -> Document:
+    """Find the incident meant: by id, by number, else the newest open one of this channel, else of all."""
+    records = await world.book.recent(200)
+    if ids:
+        wanted = ids[0].lstrip("#")
+        found = [r for r in records if wanted in (r.id, str(r.incident.number))]
+        if not found and (known := await world.book.get(IncidentId(wanted))):
+            found = [known]
+    else:
+        here = [r for r in records if r.card and r.card.channel == channel]
+        found = sorted(here or records, key=lambda r: (not r.incident.is_open, -r.seen_at.timestamp()))
+    if not found:
+        said = f"There is no incident {ids[0][:40]} on record." if ids else "No incident is on record."
+        return Document(title=said, sections=())
+    return await tell(world, found[0])
+
+
+async def status(world: World, record: IncidentRecord) -> Document:
+    """Tell where one incident stands."""
+    proposals = await world.gate.proposals(record.id)
+    said = [
+        f"{record.incident.status.value} since {clock_time(record.incident.opened_at)}",
+        f"On call: {', '.join(record.on_call_names) or 'nobody that PagerDuty named'}",
+    ]
+    if record.assessment:
+        cause = record.assessment.cause
+        said.append(f"{cause.headline} ({cause.confidence_word} confidence, {cause.confidence_percent} %)")
+    if proposals:
+        last = proposals[-1]
+        plan = Plan.from_bytes(last.plan)
+        said.append(f"{plan.title}: {last.state.value}" + (f", {last.reason}" if last.reason else ""))
+    others = [r for r in await world.book.open() if r.id != record.id]
+    if others:
+        said.append(f"{len(others)} other open incidents: {', '.join(r.id for r in others[:10])}")
+    head = status_line(record, None)
+    return Document(
+        title=f"{head} · {record.incident.title or record.id}",
+        sections=(Section(heading=f"Incident {record.id}", lines=lines(said)),),
+    )
+
+
+async def context(world: World, record: IncidentRecord) -> Document:
+    """Tell what is known around one incident."""
+    incident = record.incident
+    sections = [
+        Section(
+            heading="Alerts",
+            lines=tuple(
+                Line(text=f"{clock_time(alert.at)} {alert.severity.value} {alert.title}", url=alert.url)
+                for alert in incident.alerts[:_MOST]
+            )
+            or lines(["PagerDuty lists none."]),
+        )
+    ]
+    if record.assessment:
+        cause = record.assessment.cause
+        for suspect in cause.suspects:
+            sections.append(
+                Section(
+                    heading=f"{suspect.probability_percent} % {suspect.title}", lines=lines(suspect.reasons)
+                )
+            )
+        sections.append(
+            Section(
+                heading=f"{cause.nothing_changed_percent} % nothing changed",
+                lines=lines(cause.nothing_reasons or ("no reason speaks for it",)),
+            )
+        )
+        sections.append(Section(heading="Evidence", lines=cause.evidence))
+    sections.append(Section(heading="Neighbours", lines=lines(_neighbours(world, incident.service))))
+    return Document(title=f"Context of {incident.title or record.id}", sections=tuple(sections))
+
+
+async def changes(world: World, words: Sequence[str]) -> Document:
+    """List recent changes of one service or of all."""
+    service: ServiceName | None = None
+    window = _DEFAULT_WINDOW
+    for word in words:
+        if parsed := _WINDOW.fullmatch(word):
+            window = min(int(parsed[1]) * _UNIT[parsed[2]], _LONGEST_WINDOW)
+        elif service is None and (known := world.catalogue.by_name(word)):
+            service = known
+        else:
+            near = get_close_matches(word, world.catalogue.services, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            return usage(f"“{word[:40]}” is neither a service nor a time such as 2h.{hint}")
+    now = world.clock.now()
+    wanted = [service] if service else list(world.catalogue.services)
+    found = await world.ledger.between(wanted, now - window, now)
+    where = service or "all services"
+    said = tuple(
+        Line(
+            text=f"{clock_time(change.live_at)} ({duration(now - change.live_at)} ago) {change_name(change)}"
+            + (f": {change.title}" if change.title else ""),
+            url=change.url,
+        )
+        for change in found[:_MOST]
+    )
+    if len(found) > _MOST:
+        said = (*said, Line(text=f"and {len(found) - _MOST} older ones; ask for a shorter time"))
+    return Document(
+        title=f"Changes of {where} in the last {duration(window)}",
+        sections=(Section(heading=f"{len(found)} found", lines=said or lines(["None."])),),
+    )
+
+
+def _neighbours(world: World, service: ServiceName | None) -> list[str]:
+    if service is None or service not in world.catalogue.services:
+        return ["The service has no entry in services.yaml."]
+    topology = world.catalogue.topology()
+    calls = sorted(topology.callees.get(service, ()))
+    called_by = sorted(topology.callers.get(service, ()))
+    return [
+        f"{service} calls {', '.join(calls) or 'nothing that services.yaml names'}",
+        f"{service} is called by {', '.join(called_by) or 'nothing that services.yaml names'}",
+    ]

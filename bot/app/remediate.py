@@ -1,0 +1,162 @@
+"""Carry out an approved plan: claim, act, record; then watch whether it helped."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from bot.app.show import show
+from bot.app.wording import duration
+from bot.app.world import World
+from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, is_idempotent
+from bot.domain.ids import ProposalId
+from bot.domain.plan import Check, Plan
+from bot.domain.playbook import Comparison
+from bot.domain.proposal import ProposalState
+from bot.ports import Reading
+
+LOOK_EVERY_S = 1.0
+INTERRUPTED = StepOutcome(
+    result=Result.UNKNOWN,
+    detail="Handrail was interrupted while it ran; whether it took effect is not known",
+)
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
+    """Claim one step, run it and record how it ended. After a crash it may be called again."""
+    claimed = await world.gate.claim(proposal, step_index)
+    match claimed:
+        case NotAdmitted():
+            return
+        case Claim():
+            await _take_up(world, proposal, claimed)
+        case ApprovedStep():
+            await _measure_start(world, claimed)
+            await _carry_out(world, claimed)
+
+
+async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
+    """Go on after a crash: ask again under the same key where the step allows that, else say `UNKNOWN`."""
+    if claim.finished_at is not None:
+        return
+    again = await world.gate.resume(proposal, claim.step_index)
+    if isinstance(again, ApprovedStep) and is_idempotent(again.action):
+        await _carry_out(world, again)
+    else:
+        await world.gate.finish(claim.effect_key, claim.attempt, INTERRUPTED)
+
+
+async def _carry_out(world: World, step: ApprovedStep) -> None:
+    await show(world, step.incident)
+    outcome = await world.runners[step.action.type].run(step)
+    await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
+
+
+def _redacted(world: World, outcome: StepOutcome) -> StepOutcome:
+    """Outcomes are shown and audited: what a target said may hold a secret."""
+    redact = world.redactor.redact
+    return outcome.model_copy(
+        update={"detail": redact(outcome.detail).text, "output": redact(outcome.output).text[:4000]}
+    )
+
+
+async def _measure_start(world: World, step: ApprovedStep) -> None:
+    """Note the signal before the first effect, so that the recovery can be told against it."""
+    if step.step.index != step.plan.steps[0].index:
+        return
+    reading = await world.signals.read(step.plan.verify.signal)
+    await world.audit.append(
+        "signal_before",
+        actor="handrail",
+        incident=step.incident,
+        body={
+            "proposal": step.proposal_id,
+            "signal": step.plan.verify.signal_name,
+            "value": _said(reading),
+        },
+    )
+
+
+async def verify(world: World, proposal: ProposalId, *, sleep: Sleep = asyncio.sleep) -> ProposalState:
+    """Watch the plan's signal until it has been healthy for the hold time, or the time is up.
+
+    Missing, stale and NaN data is unknown and never counts as healthy.
+    """
+    record = await world.gate.proposal(proposal)
+    if record is None or record.state is not ProposalState.DONE:
+        return record.state if record else ProposalState.UNKNOWN
+    check = Plan.from_bytes(record.plan).verify
+    outcome = await watch(world, check, sleep=sleep)
+    state = ProposalState.VERIFIED if outcome.result is Result.DONE else ProposalState.NOT_RECOVERED
+    await world.gate.conclude(proposal, state, outcome.detail)
+    world.telemetry.outcome(state.value)
+    return state
+
+
+async def watch(world: World, check: Check, *, sleep: Sleep = asyncio.sleep) -> StepOutcome:
+    """Return `DONE` once the signal was healthy for the hold time without a break, else `FAILED`."""
+    start = world.clock.now()
+    healthy_since = None
+    reading = await world.signals.read(check.signal)
+    while True:
+        now = world.clock.now()
+        if not is_healthy(check, reading):
+            healthy_since = None
+            if now - start > timedelta(seconds=check.within_s):
+                return StepOutcome(result=Result.FAILED, detail=_not_recovered(check, reading))
+        elif healthy_since is None:
+            healthy_since = now
+        if healthy_since is not None and now - healthy_since >= timedelta(seconds=check.hold_s):
+            return StepOutcome(result=Result.DONE, detail=_recovered(check, reading, healthy_since - start))
+        await sleep(LOOK_EVERY_S)
+        reading = await world.signals.read(check.signal)
+
+
+def is_healthy(check: Check, reading: Reading) -> bool:
+    """Say whether the reading is on the healthy side of the threshold; no value is not healthy."""
+    if reading.value is None:
+        return False
+    value = Decimal(repr(reading.value))
+    if check.healthy is Comparison.BELOW:
+        return value < check.threshold
+    return value > check.threshold
+
+
+async def check_again(world: World, proposal: ProposalId) -> None:
+    """Look at the signal of a proposal whose step may or may not have run, and write down what it says."""
+    record = await world.gate.proposal(proposal)
+    if record is None or record.state is not ProposalState.UNKNOWN:
+        return
+    check = Plan.from_bytes(record.plan).verify
+    reading = await world.signals.read(check.signal)
+    side = "healthy" if is_healthy(check, reading) else "not healthy"
+    await world.audit.append(
+        "checked_again",
+        actor="handrail",
+        incident=record.incident,
+        body={"proposal": proposal, "signal": check.signal_name, "value": _said(reading), "side": side},
+    )
+    await world.gate.remark(
+        proposal,
+        f"{check.signal_name} is {_said(reading)} ({side}); whether the step ran is for a person to say",
+    )
+
+
+def _said(reading: Reading) -> str:
+    return f"{reading.value:.4g}" if reading.value is not None else f"unknown ({reading.why})"
+
+
+def _recovered(check: Check, reading: Reading, after: timedelta) -> str:
+    return (
+        f"{check.signal_name} is {_said(reading)}, {check.healthy.value} {check.threshold}: healthy "
+        f"{duration(after)} after the last step and for {check.hold_s} s since"
+    )
+
+
+def _not_recovered(check: Check, reading: Reading) -> str:
+    return (
+        f"{check.signal_name} is {_said(reading)} after {check.within_s} s, "
+        f"it should be {check.healthy.value} {check.threshold}"
+    )

@@ -1,0 +1,160 @@
+"""Turn a playbook and the facts of an incident into the exact actions of a plan."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import assert_never
+from urllib.parse import quote
+
+from bot.domain.catalogue import Service
+from bot.domain.change import ChangeEvent
+from bot.domain.errors import InvalidPlan
+from bot.domain.incident import Incident
+from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Value
+from bot.domain.playbook import (
+    PLACEHOLDER,
+    CommandStep,
+    Fact,
+    HttpStep,
+    Parameter,
+    Playbook,
+    Step,
+    VerifyStep,
+    WaitStep,
+)
+
+
+def fill_parameters(
+    playbook: Playbook, incident: Incident, suspect: ChangeEvent | None, service: Service
+) -> tuple[Value, ...]:
+    """Return every parameter's value with its source.
+
+    Raises:
+        InvalidPlan: a fact is missing, or its text is not what the parameter may look like.
+    """
+    return tuple(
+        Value(name=name, value=_value(name, parameter, incident, suspect, service), source=parameter.source)
+        for name, parameter in playbook.parameters.items()
+    )
+
+
+def _value(
+    name: str, parameter: Parameter, incident: Incident, suspect: ChangeEvent | None, service: Service
+) -> str:
+    found = _fact(parameter, incident, suspect, service)
+    if found is None:
+        raise InvalidPlan(f"parameter {name!r} needs {parameter.source.value}, which nobody reported")
+    # ASCII first: look-alike letters and invisible signs must not reach a target.
+    if not found.isascii() or re.fullmatch(parameter.pattern, found) is None:
+        raise InvalidPlan(f"parameter {name!r} may not be {found!r}: it must match {parameter.pattern}")
+    return found
+
+
+def _fact(
+    parameter: Parameter, incident: Incident, suspect: ChangeEvent | None, service: Service
+) -> str | None:
+    match parameter.source:
+        case Fact.INCIDENT_ID:
+            return incident.id
+        case Fact.SERVICE:
+            return incident.service
+        case Fact.SETTING:
+            return service.settings.get(parameter.setting or "")
+        case Fact.SUSPECT_ID:
+            return suspect.id if suspect else None
+        case Fact.SUSPECT_SERVICE:
+            return suspect.service if suspect else None
+        case Fact.SUSPECT_ENVIRONMENT:
+            return suspect.environment if suspect else None
+        case Fact.SUSPECT_VERSION:
+            return suspect.version if suspect else None
+        case Fact.SUSPECT_PREVIOUS_VERSION:
+            return suspect.previous_version if suspect else None
+        case Fact.SUSPECT_FLAG:
+            return suspect.flag if suspect else None
+        case _:
+            assert_never(parameter.source)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Replace each `{name}` by its value, once: a value that looks like a placeholder stays as it is."""
+    return PLACEHOLDER.sub(lambda found: values[found.group(1)], text)
+
+
+def render_step(step: Step, values: Mapping[str, str], service: Service) -> PlannedAction:
+    """Return *step* as the runner receives it.
+
+    Raises:
+        InvalidPlan: the service lacks the endpoint or the signal that the step names.
+    """
+    match step:
+        case HttpStep():
+            return _render_http(step, values, service)
+        case CommandStep():
+            return CommandRun(
+                name=step.name,
+                argv=tuple(_argument(text, values) for text in step.argv),
+                stdin=None if step.stdin is None else fill(step.stdin, values),
+                environment=step.environment,
+                expect_exit=step.expect_exit,
+                expect_output=step.expect_output,
+                idempotent=step.idempotent,
+                timeout_s=step.timeout_s,
+            )
+        case WaitStep():
+            return Pause(name=step.name, seconds=step.seconds)
+        case VerifyStep():
+            return render_check(step, service)
+        case _:
+            assert_never(step)
+
+
+def render_check(step: VerifyStep, service: Service) -> Check:
+    """Return the check with the signal it reads spelled out."""
+    signal = service.signals.get(step.signal)
+    if signal is None:
+        raise InvalidPlan(
+            f"the service has no signal {step.signal!r}: add it under `signals` in services.yaml"
+        )
+    return Check(
+        name=step.name,
+        signal_name=step.signal,
+        signal=signal,
+        healthy=step.healthy,
+        threshold=step.threshold,
+        within_s=step.within_s,
+        hold_s=step.hold_s,
+    )
+
+
+def _render_http(step: HttpStep, values: Mapping[str, str], service: Service) -> HttpRequest:
+    endpoint = service.endpoints.get(step.endpoint)
+    if endpoint is None:
+        raise InvalidPlan(
+            f"the service has no endpoint {step.endpoint!r}: add it under `endpoints` in services.yaml"
+        )
+    escaped = {name: quote(value, safe="") for name, value in values.items()}
+    headers = {**endpoint.headers, **{name: fill(text, values) for name, text in step.headers.items()}}
+    body = None
+    if step.body is not None:
+        filled = {key: fill(v, values) if isinstance(v, str) else v for key, v in step.body.items()}
+        body = json.dumps(filled, separators=(", ", ": "), sort_keys=True)
+        headers.setdefault("Content-Type", "application/json")
+    return HttpRequest(
+        name=step.name,
+        method=step.method,
+        url=endpoint.url.rstrip("/") + fill(step.path, escaped),
+        headers=tuple(sorted(headers.items())),
+        body=body,
+        expect_status=step.expect_status,
+        idempotent=step.idempotent,
+        timeout_s=step.timeout_s,
+    )
+
+
+def _argument(text: str, values: Mapping[str, str]) -> str:
+    argument = fill(text, values)
+    # A value must not become an option: `--kubeconfig=…` in a version would be one.
+    if argument.startswith("-") and not text.startswith("-"):
+        raise InvalidPlan(f"the argument {argument!r} would be read as an option")
+    return argument

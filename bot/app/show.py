@@ -1,0 +1,198 @@
+"""Keep the one card of an incident up to date: it is always drawn anew from the record."""
+
+from collections.abc import Sequence
+
+from bot.app.wording import clock_time, duration
+from bot.app.world import World
+from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
+from bot.domain.document import Line
+from bot.domain.errors import InvalidPlan
+from bot.domain.execution import Claim, Result
+from bot.domain.ids import IncidentId
+from bot.domain.plan import Plan
+from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.record import IncidentRecord
+from bot.ports import PostState
+
+LATE_AFTER_S = 900  # A card that comes later than this after the page says so.
+_AGAIN = frozenset(
+    {
+        ProposalState.EXPIRED,
+        ProposalState.DENIED,
+        ProposalState.CANCELLED,
+        ProposalState.SUPERSEDED,
+        ProposalState.FAILED,
+        ProposalState.NOT_RECOVERED,
+    }
+)
+
+
+async def show(world: World, incident_id: IncidentId) -> None:
+    """Post the incident's card, or edit it in place; a stored proposal becomes `PROPOSED` once it stands."""
+    record = await world.book.get(incident_id)
+    if record is None:
+        return
+    card = await compose(world, record)
+    if card.offer and card.offer.state is ProposalState.PENDING:
+        card = await _offer(world, record, card)
+    elif record.card is None:
+        await _post(world, record, card)
+    else:
+        await world.chat.update_card(record.card, card)
+
+
+async def compose(world: World, record: IncidentRecord) -> Card:
+    """Draw the card from the record."""
+    proposals = await world.gate.proposals(record.id)
+    offer = None
+    if proposals:
+        offer = _offer_of(record, proposals[-1], await world.gate.claims(record.id))
+    notes = [Line(text=note) for note in (record.assessment.notes if record.assessment else ())]
+    if await world.gate.is_killed():
+        notes.append(Line(text="Handrail is stopped (`handrail kill`): nothing starts."))
+    late = record.seen_at - record.incident.opened_at
+    if late.total_seconds() > LATE_AFTER_S:
+        notes.append(Line(text=f"This reached Handrail {duration(late)} after the page."))
+    return Card(
+        incident=record.incident,
+        status_line=status_line(record, offer),
+        mentions=record.on_call if record.card is None else (),
+        on_call=record.on_call_names,
+        cause=record.assessment.cause if record.assessment else None,
+        offer=offer,
+        notes=tuple(notes),
+        updated_at=world.clock.now(),
+    )
+
+
+def status_line(record: IncidentRecord, offer: Offer | None) -> str:
+    """Return what stands first on the card: the state in a few words."""
+    said = _STATUS.get(offer.state) if offer else None
+    if offer and said and (record.incident.is_open or offer.state is ProposalState.VERIFIED):
+        return said
+    return "Open" if record.incident.is_open else "Resolved"
+
+
+_STATUS = {
+    ProposalState.PENDING: "Open · a playbook waits for approval",
+    ProposalState.PROPOSED: "Open · a playbook waits for approval",
+    ProposalState.APPROVED: "Open · approved, starting",
+    ProposalState.STARTED: "Open · the playbook is running",
+    ProposalState.DONE: "Open · watching whether it helped",
+    ProposalState.VERIFIED: "Recovered",
+    ProposalState.NOT_RECOVERED: "Open · the playbook ran and did not help",
+    ProposalState.FAILED: "Open · the playbook failed",
+    ProposalState.UNKNOWN: "Open · nobody knows whether the step ran: a person must look",
+}
+
+
+async def _offer(world: World, record: IncidentRecord, card: Card) -> Card:
+    """Put a stored proposal on the card and register that card for it."""
+    if card.offer is None:
+        raise InvalidPlan("there is no proposal to offer")
+    offered = card.model_copy(
+        update={"offer": card.offer.model_copy(update={"state": ProposalState.PROPOSED})}
+    )
+    if not world.chat.shows_whole(offered):
+        await world.gate.withdraw(
+            card.offer.id, ProposalState.CANCELLED, "the plan cannot be shown whole on a card"
+        )
+        withdrawn = await compose(world, record)
+        await _place(world, record, withdrawn)
+        return withdrawn
+    ref = await _place(world, record, offered)
+    await world.gate.offer(card.offer.id, ref)
+    return offered
+
+
+async def _place(world: World, record: IncidentRecord, card: Card) -> CardRef:
+    if record.card is None:
+        return await _post(world, record, card)
+    await world.chat.update_card(record.card, card)
+    return record.card
+
+
+async def _post(world: World, record: IncidentRecord, card: Card) -> CardRef:
+    """Post the first card once, whatever crashes: a doubtful post is looked for before another is sent."""
+    key = f"card:{record.id}"
+    channel = channel_of(world, record)
+    state = await world.outbox.claim(key, record.id)
+    ref = None
+    if state is not PostState.FIRST:
+        ref = await world.chat.find_card(channel, key=key)
+    if ref is None:
+        ref = await world.chat.post_card(channel, card, key=key)
+    else:
+        await world.chat.update_card(ref, card)
+    await world.book.set_card(record.id, ref)
+    await world.outbox.sent(key)
+    world.telemetry.card_shown(await world.gate.now() - record.seen_at)
+    return ref
+
+
+def channel_of(world: World, record: IncidentRecord) -> str:
+    """Return the channel that the service's entry names, else the default one."""
+    name = record.incident.service
+    service = world.catalogue.services.get(name) if name else None
+    return (service.channel if service else None) or world.manners.default_channel
+
+
+def _offer_of(record: IncidentRecord, last: ProposalRecord, claims: Sequence[Claim]) -> Offer:
+    plan = Plan.from_bytes(last.plan)
+    return Offer(
+        id=last.id,
+        digest=last.digest,
+        plan=plan,
+        state=last.state,
+        reason=last.reason,
+        approvals=last.approvals,
+        denied_by=last.denied_by,
+        progress=_progress(plan, last, claims),
+        outcome=_outcome(last),
+        may_propose_again=record.incident.is_open and last.state in _AGAIN,
+    )
+
+
+def _progress(plan: Plan, last: ProposalRecord, claims: Sequence[Claim]) -> tuple[Progress, ...]:
+    found: list[Progress] = []
+    for claim in claims:
+        step = plan.step(claim.step_index)
+        if claim.proposal_id != last.id or step is None:
+            continue
+        kind, detail = ProgressKind.RUNNING, ""
+        if claim.outcome is not None:
+            kind, detail = _KIND[claim.outcome.result], claim.outcome.detail
+        found.append(
+            Progress(
+                kind=kind, name=step.action.name, detail=detail, at=claim.finished_at or claim.claimed_at
+            )
+        )
+    return tuple(found)
+
+
+_KIND = {
+    Result.DONE: ProgressKind.DONE,
+    Result.FAILED: ProgressKind.FAILED,
+    Result.UNKNOWN: ProgressKind.UNKNOWN,
+}
+
+
+def _outcome(last: ProposalRecord) -> str:
+    at = clock_time(last.changed_at)
+    match last.state:
+        case ProposalState.VERIFIED:
+            return f"Recovered at {at}: {last.reason}"
+        case ProposalState.NOT_RECOVERED:
+            return f"Did not recover: {last.reason}"
+        case ProposalState.FAILED | ProposalState.UNKNOWN:
+            return last.reason
+        case ProposalState.EXPIRED:
+            return f"Expired at {at}: nobody decided in time. Nothing ran."
+        case ProposalState.DENIED:
+            return f"Denied by {last.denied_by} at {at}. Nothing ran."
+        case ProposalState.CANCELLED:
+            return f"Withdrawn at {at}: {last.reason}. Nothing ran."
+        case ProposalState.SUPERSEDED:
+            return f"Replaced at {at}: {last.reason}. Nothing ran."
+        case _:
+            return ""

@@ -1,0 +1,88 @@
+"""Say in words what the ranking found: the same sentences for the card, the summary and the commands."""
+
+from datetime import datetime, timedelta
+
+from bot.domain.card import Cause, SuspectLine
+from bot.domain.change import ChangeEvent
+from bot.domain.correlation import Outcome, Ranking, Suspect
+from bot.domain.document import Line
+
+RULES_ONLY = "Rules only: no model took part."
+SHOWN_SUSPECTS = 3
+_HIGH, _MEDIUM = 0.85, 0.6  # Our choice of words; the number stands beside them.
+
+
+def cause_in_words(ranking: Ranking, evidence: tuple[Line, ...]) -> Cause:
+    """Return what the card says about the cause, from the deterministic ranking alone."""
+    shown = ranking.suspects[:SHOWN_SUSPECTS]
+    confidence = ranking.confidence if ranking.named else ranking.nothing.probability
+    return Cause(
+        headline=_headline(ranking),
+        confidence_percent=round(confidence * 100),
+        confidence_word=confidence_word(confidence),
+        suspects=tuple(_suspect_line(suspect) for suspect in shown),
+        nothing_changed_percent=round(ranking.nothing.probability * 100),
+        nothing_reasons=tuple(term.sentence for term in ranking.nothing.terms if term.sentence),
+        evidence=evidence,
+        speaker=RULES_ONLY,
+        limits=_limits(ranking),
+    )
+
+
+def confidence_word(confidence: float) -> str:
+    """Return `high`, `medium` or `low` for a probability."""
+    if confidence >= _HIGH:
+        return "high"
+    return "medium" if confidence >= _MEDIUM else "low"
+
+
+def change_name(change: ChangeEvent) -> str:
+    """Return such as `checkout 42 · deploy by dana`."""
+    what = change.flag or change.version or change.id
+    by = f" by {change.author}" if change.author else ""
+    return f"{change.service} {what} · {change.kind.value}{by}"
+
+
+def clock_time(at: datetime) -> str:
+    """Return a time as people read it in a sentence."""
+    return f"{at:%H:%M:%S} UTC"
+
+
+def duration(span: timedelta) -> str:
+    """Return such as `45 s`, `3 min` or `2 h 5 min`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes, hours = round(seconds / 60), seconds // 3600
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{hours} h {(seconds - hours * 3600) // 60} min"
+
+
+def _headline(ranking: Ranking) -> str:
+    match ranking.outcome:
+        case Outcome.CHANGE_SUSPECTED:
+            change = ranking.suspects[0].change
+            what = change.flag or change.version or change.id
+            return f"Probably the {change.kind.value} of {change.service} {what}"
+        case Outcome.CANNOT_SEPARATE:
+            first, second = ranking.suspects[0].change, ranking.suspects[1].change
+            return f"Cannot separate {change_name(first)} and {change_name(second)}"
+        case Outcome.NOTHING_SUSPECTED:
+            return "No change is suspected"
+
+
+def _suspect_line(suspect: Suspect) -> SuspectLine:
+    strongest = sorted(suspect.terms, key=lambda term: -abs(term.log_odds))
+    return SuspectLine(
+        title=change_name(suspect.change),
+        probability_percent=round(suspect.probability * 100),
+        reasons=tuple(f"{term.sentence} ({term.log_odds:+.1f})" for term in strongest if term.sentence),
+        url=suspect.change.url,
+    )
+
+
+def _limits(ranking: Ranking) -> tuple[str, ...]:
+    return tuple(
+        f"{source} did not answer: the confidence is capped" for source in ranking.coverage.unreachable
+    )
