@@ -1,0 +1,1 @@
+"""Where durable state is kept: Redis, SQL, and memory twins for tests."""

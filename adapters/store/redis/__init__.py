@@ -1,0 +1,1 @@
+"""The intake queues and the change ledger in Redis or Valkey."""
