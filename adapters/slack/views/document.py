@@ -1,0 +1,79 @@
+"""Titled texts: replies in the thread, answers to commands, and modals."""
+
+from collections.abc import Mapping
+
+from adapters.slack.views.blocks import PARAGRAPH, Block, fences, header, sections
+from adapters.slack.views.limits import FALLBACK_TEXT, MESSAGE_BLOCKS, MESSAGE_TEXT, VIEW_BLOCKS, VIEW_TITLE
+from adapters.slack.views.limits import text_length as length_of
+from adapters.slack.views.text import (
+    Mrkdwn,
+    bold,
+    escape,
+    join,
+    link,
+    link_to_host,
+    literal,
+    pieces,
+    shorten,
+    visible,
+)
+from bot.domain.document import Document, Line
+
+_MODAL_TEXT = 100_000  # Our choice: Slack refuses a view beyond 250,000 bytes of JSON.
+
+
+def document_blocks(document: Document) -> tuple[Block, ...]:
+    """Return *document* as a message; what does not fit is counted at its end."""
+    return _within(document, most_blocks=MESSAGE_BLOCKS, most_text=MESSAGE_TEXT)
+
+
+def document_text(document: Document) -> str:
+    """Return *document* as one escaped text, for notifications and screen readers."""
+    return shorten(document.as_text(), FALLBACK_TEXT - 100)
+
+
+def document_modal(document: Document) -> Mapping[str, object]:
+    """Return *document* as a modal without a button but Close."""
+    title = visible(document.title).strip() or "Details"
+    short = title if len(title) <= VIEW_TITLE else title[: VIEW_TITLE - 1] + "…"
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": short, "emoji": False},
+        "close": {"type": "plain_text", "text": "Close", "emoji": False},
+        "blocks": list(_within(document, most_blocks=VIEW_BLOCKS, most_text=_MODAL_TEXT)),
+    }
+
+
+def _within(document: Document, *, most_blocks: int, most_text: int) -> tuple[Block, ...]:
+    heading = header(document.title)[: most_blocks // 2]
+    paragraphs = _paragraphs(document)
+    kept = len(paragraphs)
+    while True:
+        left_out = len(paragraphs) - kept
+        tail = [escape(f"… ({left_out} more paragraphs do not fit here)")] if left_out else []
+        blocks = (*heading, *sections([*paragraphs[:kept], *tail]))
+        if (len(blocks) <= most_blocks and length_of(blocks) <= most_text) or kept == 0:
+            return blocks
+        kept -= max(1, (len(blocks) - most_blocks) // 2)
+        kept = max(kept, 0)
+
+
+def _paragraphs(document: Document) -> list[Mrkdwn]:
+    found: list[Mrkdwn] = []
+    for index, section in enumerate(document.sections):
+        # An empty line before each heading but the first lets the eye find it.
+        lead = "\n" if index else ""
+        found += [
+            Mrkdwn(f"{lead if part == 0 else ''}{bold(text)}")
+            for part, text in enumerate(pieces(section.heading, PARAGRAPH))
+        ]
+        for line in section.lines:
+            found += _line(line)
+    return found
+
+
+def _line(line: Line) -> list[Mrkdwn]:
+    if line.is_literal:
+        return [*fences(literal(part) for part in line.text.split("\n")), link_to_host(line.url)]
+    first, *rest = pieces(line.text, PARAGRAPH - 1_200) or [Mrkdwn("")]
+    return [join([Mrkdwn("•"), link(line.url, first)], " "), *rest]

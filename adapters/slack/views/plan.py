@@ -1,0 +1,202 @@
+"""The plan, word for word: what will run, how it is checked, and what cannot be taken back."""
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from adapters.slack.views.blocks import PARAGRAPH, fences
+from adapters.slack.views.text import (
+    Mrkdwn,
+    bold,
+    clock_time,
+    code,
+    countdown,
+    escape,
+    join,
+    literal,
+    mention,
+    pieces,
+    quoted,
+    word,
+)
+from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
+from bot.domain.ids import EffectKey
+from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
+
+
+def plan_paragraphs(plan: Plan, *, mentions: bool) -> list[Mrkdwn]:
+    """Return the whole plan, nothing left out; each paragraph fits one section.
+
+    Args:
+        mentions: name the approvers by mention, which notifies them in a new message but not in an edit.
+    """
+    return [
+        *_labelled("Proposed", plan.title),
+        Mrkdwn(f"Risk {bold(escape(plan.risk.value))} · on {code(plan.target)}"),
+        *_labelled("Effect", plan.expects),
+        *_values(plan.parameters),
+        *(part for step in plan.steps for part in _step(plan, step)),
+        *_already_done(plan.already_done),
+        *_action("Proof", plan.verify),
+        *_undo(plan),
+        *_who(plan, mentions=mentions),
+    ]
+
+
+def _labelled(label: str, text: str) -> list[Mrkdwn]:
+    """Return *text* in full behind its label, in as many paragraphs as it takes."""
+    found = pieces(text, PARAGRAPH - 100)
+    return [
+        join([bold(escape(f"{label}:")), part], " ") if index == 0 else part
+        for index, part in enumerate(found)
+    ]
+
+
+def _values(values: tuple[Value, ...]) -> Iterator[Mrkdwn]:
+    for value in values:
+        yield from _limited(Mrkdwn(f"{code(value.name)} = "), value.value, f"from {value.source.value}")
+
+
+def _limited(lead: Mrkdwn, text: str, trail: str) -> list[Mrkdwn]:
+    """Return literal *text* in the line, or under it in code blocks when it is long."""
+    shown = code(text)
+    if len(shown) <= 300:
+        return [Mrkdwn(f"{lead}{shown} · {escape(trail)}")]
+    return [Mrkdwn(f"{lead}{escape(trail)}:"), *fences([literal(text)])]
+
+
+def _step(plan: Plan, step: PlannedStep) -> list[Mrkdwn]:
+    key = plan.effect_key(step) if isinstance(step.action, HttpRequest | CommandRun) else None
+    found = _action(f"Step {step.index + 1}", step.action, key=key)
+    if step.attempt > 1:
+        again = f"Attempt {step.attempt}: this very effect was tried before in this incident."
+        found.insert(1, bold(escape(again)))
+    return found
+
+
+def _action(label: str, action: PlannedAction, *, key: EffectKey | None = None) -> list[Mrkdwn]:
+    title, *rest = _labelled(label, action.name) or [bold(escape(label))]
+    match action:
+        case HttpRequest():
+            return [title, *rest, *fences(request_lines(action)), _request_terms(action, key)]
+        case CommandRun():
+            return [
+                title,
+                *rest,
+                *fences([" ".join(word(part) for part in action.argv)]),
+                *_standard_input(action),
+                *_command_terms(action, key),
+            ]
+        case Pause():
+            return [Mrkdwn(f"{title} — wait {action.seconds} s"), *rest]
+        case Check():
+            return [title, *rest, _check_terms(action), *fences(signal_lines(action.signal))]
+        case _:
+            assert_never(action)
+
+
+def request_lines(request: HttpRequest) -> list[str]:
+    """Return the request as it goes over the wire: its line, its headers, an empty line and its body."""
+    head = [
+        f"{word(request.method)} {word(request.url)}",
+        *(f"{_header_name(name)}: {literal(value)}" for name, value in request.headers),
+    ]
+    return head if request.body is None else [*head, "", literal(request.body)]
+
+
+def signal_lines(signal: Signal) -> list[str]:
+    """Return everything that decides what the signal reads, one fact a line."""
+    match signal:
+        case ExpositionSignal():
+            return [
+                f"GET {word(signal.url)}",
+                f"{word(signal.errors)} / {word(signal.total)} over {signal.window_s} s",
+                *(f"{word(name)} = {literal(value)}" for name, value in sorted(signal.labels.items())),
+            ]
+        case PrometheusSignal():
+            return [word(signal.url), literal(signal.query), f"stale after {signal.stale_after_s} s"]
+        case HttpSignal():
+            return [
+                f"GET {word(signal.url)}",
+                f"1 when the status is {_numbers(signal.expect_status)}, else 0",
+            ]
+        case _:
+            assert_never(signal)
+
+
+def _header_name(name: str) -> str:
+    return quoted(name) if ":" in name else word(name)
+
+
+def _request_terms(request: HttpRequest, key: EffectKey | None) -> Mrkdwn:
+    return _terms(
+        [f"time-out {request.timeout_s} s", f"good: status {_numbers(request.expect_status)}"],
+        is_idempotent=request.idempotent,
+        key=key,
+    )
+
+
+def _command_terms(command: CommandRun, key: EffectKey | None) -> Iterator[Mrkdwn]:
+    facts = ["no shell", f"time-out {command.timeout_s} s", f"good: exit {_numbers(command.expect_exit)}"]
+    yield _terms(facts, is_idempotent=command.idempotent, key=key)
+    if command.expect_output is not None:
+        yield from _limited(Mrkdwn("Good: the output matches "), command.expect_output, "as a whole")
+    if command.environment:
+        yield from _labelled("Environment passed on", ", ".join(command.environment))
+
+
+def _standard_input(command: CommandRun) -> list[Mrkdwn]:
+    if command.stdin is None:
+        return []
+    return [Mrkdwn("with this on its standard input:"), *fences([literal(command.stdin)])]
+
+
+def _terms(facts: list[str], *, is_idempotent: bool, key: EffectKey | None) -> Mrkdwn:
+    repeat = "may be asked again under its key" if is_idempotent else "sent at most once"
+    line = escape(" · ".join([*facts, repeat]))
+    return line if key is None else Mrkdwn(f"{line}\nIdempotency key {code(key)}")
+
+
+def _check_terms(check: Check) -> Mrkdwn:
+    terms = (
+        f" {check.healthy.value} {check.threshold} within {check.within_s} s, and for {check.hold_s} s after"
+    )
+    return Mrkdwn(f"{code(check.signal_name)}{escape(terms)}")
+
+
+def _already_done(names: tuple[str, ...]) -> list[Mrkdwn]:
+    return _labelled("Left out, done before", ", ".join(names)) if names else []
+
+
+def _undo(plan: Plan) -> Iterator[Mrkdwn]:
+    yield from _labelled("Undo", plan.undo_summary)
+    for action in plan.undo_steps:
+        yield from _action("Undo step", action)
+    for text in plan.cannot_undo:
+        yield from _labelled("Cannot be undone", text)
+
+
+def _who(plan: Plan, *, mentions: bool) -> Iterator[Mrkdwn]:
+    people = "one person" if plan.quorum == 1 else f"{plan.quorum} different people"
+    yield from _chunked(f"*May approve* ({people}): ", _approvers(plan.approvers, mentions=mentions))
+    yield Mrkdwn(f"*Until* {clock_time(plan.expires_at)} ({countdown(plan.expires_at)})")
+
+
+def _approvers(approvers: Approvers, *, mentions: bool) -> list[Mrkdwn]:
+    named = [mention(user) if mentions else code(user) for user in approvers.users]
+    if approvers.on_call:
+        named.append(escape("whoever is on call in PagerDuty"))
+    return named or [escape("nobody")]
+
+
+def _chunked(lead: str, parts: Iterable[Mrkdwn]) -> Iterator[Mrkdwn]:
+    line = ""
+    for part in parts:
+        if line and len(lead) + len(line) + len(part) > PARAGRAPH - 100:
+            yield Mrkdwn(f"{lead}{line},")
+            lead, line = "", ""
+        line += f", {part}" if line else part
+    yield Mrkdwn(f"{lead}{line}")
+
+
+def _numbers(values: tuple[int, ...]) -> str:
+    return ", ".join(map(str, values))
