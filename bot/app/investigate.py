@@ -28,6 +28,7 @@ T = TypeVar("T")
 ENRICH_S = 1.2  # The card must stand within 2 s: a source that takes longer is named as missing.
 
 PAGERDUTY = "PagerDuty"
+KEPT_SUSPECTS = 10
 STALE = timedelta(minutes=15)  # A page this old opens a card only if the pager says that it is still open.
 
 
@@ -69,6 +70,7 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
         incident_id,
         Assessment(
             cause=cause_in_words(ranking, evidence_lines(world, gathered)),
+            ranking=ranking.model_copy(update={"suspects": ranking.suspects[:KEPT_SUSPECTS]}),
             suspect=ranking.named,
             evidence_digest=digest,
             notes=tuple(notes),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from bot.app.show import show
 from bot.app.wording import duration
 from bot.app.world import World
+from bot.domain.errors import HandrailError
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, is_idempotent
 from bot.domain.ids import ProposalId
 from bot.domain.plan import Check, Plan
@@ -29,12 +30,22 @@ async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
     claimed = await world.gate.claim(proposal, step_index)
     match claimed:
         case NotAdmitted():
-            return
+            await _give_up(world, proposal, claimed)
         case Claim():
             await _take_up(world, proposal, claimed)
         case ApprovedStep():
             await _measure_start(world, claimed)
             await _carry_out(world, claimed)
+
+
+async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:
+    """Close a proposal whose step was not admitted: before its start it is withdrawn, after it it failed."""
+    if refusal.state is not None:
+        return  # The store has closed it in the same transaction.
+    if not await world.gate.withdraw(proposal, ProposalState.CANCELLED, f"not started: {refusal.why}"):
+        record = await world.gate.proposal(proposal)
+        if record is not None and record.state is ProposalState.STARTED:
+            await world.gate.conclude(proposal, ProposalState.FAILED, f"stopped: {refusal.why}")
 
 
 async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
@@ -49,9 +60,20 @@ async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
 
 
 async def _carry_out(world: World, step: ApprovedStep) -> None:
-    await show(world, step.incident)
-    outcome = await world.runners[step.action.type].run(step)
-    await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
+    """Act and record the end. Slack is told beside it: a silent Slack must not hold up an approved step."""
+    showing = asyncio.create_task(_show_quietly(world, step))
+    try:
+        outcome = await world.runners[step.action.type].run(step)
+        await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
+    finally:
+        showing.cancel()
+
+
+async def _show_quietly(world: World, step: ApprovedStep) -> None:
+    try:
+        await show(world, step.incident)
+    except HandrailError:
+        world.telemetry.degraded("Slack")  # The course draws the card again after the step.
 
 
 def _redacted(world: World, outcome: StepOutcome) -> StepOutcome:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from bot.domain.execution import Claim, Result
 from bot.domain.frozen import Frozen
@@ -113,11 +113,11 @@ def _before_the_start(last: ProposalRecord, at: Situation) -> Move:
         return Withdraw(proposal=last.id, reason="the engine was restarted from empty")
     if not at.is_open:
         return Withdraw(proposal=last.id, reason="the incident was resolved")
+    if at.now >= last.expires_at:
+        return Expire(proposal=last.id)
     if last.state is ProposalState.APPROVED:
         first = Plan.from_bytes(last.plan).steps[0]
         return Execute(proposal=last.id, step_index=first.index, timeout_s=step_seconds(first.action))
-    if at.now >= last.expires_at:
-        return Expire(proposal=last.id)
     if last.state is ProposalState.PENDING:
         return Show(proposal=last.id)
     return Await(until=last.expires_at)
@@ -158,3 +158,9 @@ def step_seconds(action: PlannedAction) -> int:
             return action.within_s + action.hold_s
         case _:
             assert_never(action)
+
+
+class NextMove(Frozen):
+    """A move in an envelope, for an engine that passes values by their declared type."""
+
+    move: Annotated[Move, Field(discriminator="kind")]

@@ -3,6 +3,7 @@
 from pydantic import AwareDatetime
 
 from bot.domain.card import CardRef, Cause
+from bot.domain.correlation import Ranking
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, Digest, IncidentId, SlackUserId
 from bot.domain.incident import Incident
@@ -12,6 +13,8 @@ class Assessment(Frozen):
     """What was thought of an incident at one time: the basis of a proposal."""
 
     cause: Cause
+    ranking: Ranking | None = None
+    """The deterministic ranking, its best suspects only: what a model may re-rank within bounds."""
     suspect: ChangeId | None
     """The change named as the cause; None when none is, or two cannot be separated."""
     evidence_digest: Digest

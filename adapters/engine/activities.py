@@ -1,0 +1,137 @@
+"""The activities of the workflow: each hands its ids to one function of the application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from bot.app.consult import consult
+from temporalio import activity
+
+from bot.app.investigate import investigate
+from bot.app.remediate import run_step, verify
+from bot.app.report import resolve_if_recovered, summarise
+from bot.app.show import show
+from bot.app.world import World
+from bot.domain.course import NextMove, Situation, next_move
+from bot.domain.ids import IncidentId, ProposalId
+from bot.domain.proposal import ProposalState
+from bot.ports import Analyst
+
+BEAT_S = 1.0  # Well under the heartbeat time-out, so that one lost beat is not taken for a death.
+
+
+@dataclass(frozen=True)
+class Activities:
+    """What the workflow can have done, over one world."""
+
+    world: World
+    analyst: Analyst | None
+
+    def all(self) -> Sequence[Callable[..., Any]]:
+        """Return every activity, for the worker."""
+        return (
+            self.investigate,
+            self.show,
+            self.consult,
+            self.next_move,
+            self.expire,
+            self.withdraw,
+            self.settle,
+            self.run_step,
+            self.verify,
+            self.wind_up,
+        )
+
+    @activity.defn(name="investigate")
+    async def investigate(self, incident: IncidentId) -> bool:
+        with _bound(incident):
+            return await investigate(self.world, incident)
+
+    @activity.defn(name="show")
+    async def show(self, incident: IncidentId) -> None:
+        with _bound(incident):
+            await show(self.world, incident)
+
+    @activity.defn(name="consult")
+    async def consult(self, incident: IncidentId) -> bool:
+        with _bound(incident):
+            if self.analyst is None:
+                return False
+            async with _beating():
+                return await consult(self.world, self.analyst, incident)
+
+    @activity.defn(name="next_move")
+    async def next_move(self, incident: IncidentId) -> NextMove:
+        with _bound(incident):
+            gate = self.world.gate
+            record = await self.world.book.get(incident)
+            situation = Situation(
+                is_open=record is not None and record.incident.is_open,
+                epoch=await gate.epoch(),
+                now=await gate.now(),
+                proposals=await gate.proposals(incident),
+                claims=await gate.claims(incident),
+            )
+            return NextMove(move=next_move(situation))
+
+    @activity.defn(name="expire")
+    async def expire(self, incident: IncidentId, proposal: ProposalId) -> None:
+        with _bound(incident):
+            if await self.world.gate.withdraw(proposal, ProposalState.EXPIRED, "nobody decided in time"):
+                self.world.telemetry.outcome(ProposalState.EXPIRED.value)
+
+    @activity.defn(name="withdraw")
+    async def withdraw(self, incident: IncidentId, proposal: ProposalId, reason: str) -> None:
+        with _bound(incident):
+            await self.world.gate.withdraw(proposal, ProposalState.CANCELLED, reason)
+
+    @activity.defn(name="settle")
+    async def settle(
+        self, incident: IncidentId, proposal: ProposalId, state: ProposalState, detail: str
+    ) -> None:
+        with _bound(incident):
+            await self.world.gate.conclude(proposal, state, detail)
+            self.world.telemetry.outcome(state.value)
+
+    @activity.defn(name="run_step")
+    async def run_step(self, incident: IncidentId, proposal: ProposalId, step_index: int) -> None:
+        with _bound(incident):
+            async with _beating():
+                await run_step(self.world, proposal, step_index)
+
+    @activity.defn(name="verify")
+    async def verify(self, incident: IncidentId, proposal: ProposalId) -> None:
+        with _bound(incident):
+            async with _beating():
+                await verify(self.world, proposal)
+
+    @activity.defn(name="wind_up")
+    async def wind_up(self, incident: IncidentId) -> None:
+        with _bound(incident):
+            async with _beating():
+                await summarise(self.world, incident)
+                await resolve_if_recovered(self.world, incident)
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Heartbeat while the body runs, so that the engine notices at once when this worker dies."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(BEAT_S)
+
+    beats = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beats.cancel()
+
+
+def _bound(incident: IncidentId) -> AbstractContextManager[object]:
+    """Bind the incident's id to every log line of the body."""
+    return structlog.contextvars.bound_contextvars(incident_id=incident)

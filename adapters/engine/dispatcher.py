@@ -1,0 +1,54 @@
+"""Hands messages of the durable queues to the application, several at a time, each until it is handled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from bot.domain.errors import HandrailError, Invalid
+from bot.ports import Inbox, Message, Stream
+
+log = structlog.get_logger()
+
+AT_ONCE = 16  # Our choice: enough to hide a neighbour's latency, few enough to spare its rate limit.
+Handler = Callable[[Message], Awaitable[None]]
+
+
+class Dispatcher:
+    """One consumer for each stream. A message is forgotten only after its handler returned."""
+
+    def __init__(self, inbox: Inbox, handlers: Mapping[Stream, Handler]) -> None:
+        self._inbox = inbox
+        self._handlers = handlers
+
+    async def run(self) -> None:
+        """Consume until cancelled; what is being handled then is handed out again later."""
+        async with asyncio.TaskGroup() as group:
+            for stream, handler in self._handlers.items():
+                group.create_task(self._consume(stream, handler))
+
+    async def _consume(self, stream: Stream, handler: Handler) -> None:
+        places = asyncio.Semaphore(AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            async for message in self._inbox.messages(stream):
+                await places.acquire()
+                task = group.create_task(self._handle(handler, message))
+                task.add_done_callback(lambda _: places.release())
+
+    async def _handle(self, handler: Handler, message: Message) -> None:
+        with structlog.contextvars.bound_contextvars(correlation_id=message.key, stream=message.stream.value):
+            try:
+                await handler(message)
+            except Invalid as exc:
+                # It will not become valid by waiting; the sender's text is in the log by its error alone.
+                log.warning("message_invalid", error=str(exc))
+            except HandrailError as exc:
+                log.warning("message_postponed", error=str(exc), deliveries=message.deliveries)
+                return
+            except Exception:  # The edge of one message: it stays queued, the others go on.
+                log.exception("message_failed", deliveries=message.deliveries)
+                return
+            try:
+                await self._inbox.done(message)
+            except HandrailError as exc:
+                log.warning("message_not_forgotten", error=str(exc))  # Handling it again is harmless.

@@ -1,0 +1,36 @@
+"""The worker that carries out workflows and activities in this process."""
+
+import logging
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from adapters.engine.activities import Activities
+from adapters.engine.client import TASK_QUEUE
+from adapters.engine.workflow import IncidentWorkflow
+
+STICKY = timedelta(seconds=1)  # A dead worker's cached workflow is taken over after this long.
+SHUTDOWN = timedelta(seconds=3)
+
+
+def incident_worker(client: Client, activities: Activities) -> Worker:
+    """Return a worker for the incident workflow; run it with `async with`."""
+    # The SDK logs each failed attempt with its whole trace, which may quote what a neighbour said.
+    logging.getLogger("temporalio.activity").addFilter(_without_trace)
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[IncidentWorkflow],
+        activities=activities.all(),
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=SHUTDOWN,
+        max_concurrent_activities=100,
+    )
+
+
+def _without_trace(record: logging.LogRecord) -> bool:
+    if record.exc_info is not None and record.exc_info[1] is not None:
+        record.msg = f"{record.getMessage()} ({type(record.exc_info[1]).__name__})"
+        record.args, record.exc_info, record.exc_text = None, None, None
+    return True
