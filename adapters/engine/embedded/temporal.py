@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-import temporalio.api.workflowservice.v1 as workflowservice
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -35,6 +37,7 @@ LOOPBACK = "127.0.0.1"
 MEMORY_LIMIT = "160MiB"  # GOMEMLIMIT, a soft limit: above it the collector works harder.
 STARTS_BEFORE_DISTRUST = 2
 _PROBE = timedelta(seconds=2)
+_REGISTER = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ async def embedded_temporal(
 ) -> AsyncIterator[RunningTemporal]:
     """Run Temporal's development server on loopback over an engine file in *folder*.
 
-    *search_attributes* maps names to Temporal's types ("Keyword", "Int", …). A file with which the server
-    does not become ready twice is put aside for an empty one of the next epoch.
+    *search_attributes* maps names to Temporal's types ("Keyword", "Int", "Datetime", …). A file with which
+    the server does not become ready twice is put aside for an empty one of the next epoch.
 
     Raises:
         BinaryMissing: there is no Temporal CLI.
@@ -74,7 +77,7 @@ async def embedded_temporal(
         address = f"{LOOPBACK}:{port}"
         spec = ChildSpec(
             name="temporal",
-            argv=(str(program), *_arguments(file.path, (port, *others), namespace, search_attributes)),
+            argv=(str(program), *_arguments(file.path, (port, *others), namespace)),
             environment={"LANG": "C.UTF-8", "HOME": str(folder.temporal_folder), "GOMEMLIMIT": MEMORY_LIMIT},
             folder=folder.temporal_folder,
             log_file=folder.logs_folder / "temporal.log",
@@ -82,6 +85,11 @@ async def embedded_temporal(
         )
         child = Child(spec, lambda: _answers(address, namespace), on_restart=on_restart)
         await child.start()
+        try:
+            await _register(address, namespace, search_attributes)
+        except BaseException:
+            await child.stop()
+            raise
         return RunningTemporal(address, file, child)
 
     running = await _start_with_a_sound_file(folder.temporal_folder, version, minimum_epoch, run)
@@ -177,9 +185,7 @@ async def _start_repeatedly(
                 raise
 
 
-def _arguments(
-    file: Path, ports: tuple[int, ...], namespace: str, search_attributes: Mapping[str, str]
-) -> tuple[str, ...]:
+def _arguments(file: Path, ports: tuple[int, ...], namespace: str) -> tuple[str, ...]:
     port, http_port, metrics_port = ports
     options = {
         "db-filename": str(file),
@@ -196,12 +202,24 @@ def _arguments(
         *("server", "start-dev", "--headless", "--disable-config-file", "--disable-config-env"),
         *(word for name, value in options.items() for word in (f"--{name}", value)),
         *(word for pragma in pragmas for word in ("--sqlite-pragma", pragma)),
-        *(
-            word
-            for name, kind in search_attributes.items()
-            for word in ("--search-attribute", f"{name}={kind}")
-        ),
     )
+
+
+async def _register(address: str, namespace: str, search_attributes: Mapping[str, str]) -> None:
+    """Make the search attributes known; the server's own flag is without effect on a file that exists."""
+    if not search_attributes:
+        return
+    kinds = {
+        name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
+        for name, kind in search_attributes.items()
+    }
+    client = await Client.connect(address, namespace=namespace)
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=namespace, search_attributes=kinds), timeout=_REGISTER
+        )
+    except RPCError as exc:
+        raise ChildFailed(f"temporal refused the search attributes {sorted(kinds)}: {exc.message}.") from exc
 
 
 async def _answers(address: str, namespace: str) -> bool:
@@ -213,7 +231,7 @@ async def _answers(address: str, namespace: str) -> bool:
         await writer.wait_closed()
         client = await Client.connect(address, namespace=namespace)
         await client.workflow_service.describe_namespace(
-            workflowservice.DescribeNamespaceRequest(namespace=namespace), timeout=_PROBE
+            DescribeNamespaceRequest(namespace=namespace), timeout=_PROBE
         )
     except (OSError, RPCError, RuntimeError):
         # RuntimeError is what the client raises when it cannot connect.
