@@ -23,7 +23,7 @@ from adapters.engine.embedded import (
     EmbeddedEngine,
     embedded_engine,
 )
-from adapters.engine.embedded.children import Backoff, Child, ChildSpec
+from adapters.engine.embedded.children import LOG_LIMIT_BYTES, Backoff, Child, ChildSpec
 from adapters.engine.embedded.temporal import find_temporal, temporal_version
 from adapters.engine.embedded.valkey import embedded_valkey, find_valkey
 
@@ -97,6 +97,7 @@ class Script:
         *,
         ready_within: timedelta = timedelta(seconds=60),
         stop_grace: timedelta = timedelta(seconds=5),
+        log_check_every: timedelta = timedelta(seconds=60),
     ) -> Child:
         return Child(
             self.spec,
@@ -106,6 +107,7 @@ class Script:
             monotonic=lambda: self.now,
             ready_within=ready_within,
             stop_grace=stop_grace,
+            log_check_every=log_check_every,
         )
 
 
@@ -246,6 +248,15 @@ async def test_the_log_of_the_life_before_is_kept_and_no_more(tmp_path: Path) ->
 
     assert {name for name in os.listdir(tmp_path) if "log" in name} == {"child.log", "child.log.1"}
     assert script.log_file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_talkative_child_cannot_fill_the_disk(tmp_path: Path) -> None:
+    script = Script(tmp_path, f"head -c {LOG_LIMIT_BYTES + 1} /dev/zero; {RUNS}")
+    child = script.child(log_check_every=timedelta(seconds=0.01))
+
+    await child.start()
+    await until(lambda: script.log_file.stat().st_size == 0)
+    await child.stop()
 
 
 # --- the servers ------------------------------------------------------------------------------------------
@@ -500,6 +511,23 @@ async def test_a_sound_database_with_which_the_server_does_not_start_is_shelved(
 
     async with embedded_engine(folder, minimum_epoch=1, redis_url=ELSEWHERE) as engine:
         assert (engine.epoch, engine.engine_is_new) == (2, True)
+
+
+async def test_another_version_of_the_server_starts_an_empty_file(folder: DataFolder, tmp_path: Path) -> None:
+    async with embedded_engine(folder, minimum_epoch=0, redis_url=ELSEWHERE) as engine:
+        workflow_id = await start_a_workflow(engine)
+    newer = tmp_path / "temporal"
+    newer.write_text(
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo 'temporal version 99.0.0 (Server 99.0.0)' && exit 0\n"
+        f'exec {find_temporal()} "$@"\n'
+    )
+    newer.chmod(0o700)
+
+    async with embedded_engine(folder, minimum_epoch=1, redis_url=ELSEWHERE, temporal_binary=newer) as engine:
+        assert (engine.epoch, engine.engine_is_new) == (2, True)
+        assert not await knows(engine, workflow_id)
+    async with embedded_engine(folder, minimum_epoch=2, redis_url=ELSEWHERE) as engine:
+        assert (engine.epoch, engine.engine_is_new) == (3, True)  # Going back does not revive the first file.
 
 
 async def test_a_server_that_fails_with_an_empty_file_too_leaves_the_old_one_in_place(

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 READY_WITHIN = timedelta(seconds=60)  # Generous: a busy machine reads a large file slowly.
 STOP_GRACE = timedelta(seconds=5)
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
-_LOG_CHECK_S = 60.0
+LOG_CHECK_EVERY = timedelta(seconds=60)
 _FIRST_PROBE_S = 0.005
 _LONGEST_PROBE_S = 0.1
 
@@ -118,6 +118,7 @@ class Child:
         backoff: Backoff = _BACKOFF,
         ready_within: timedelta = READY_WITHIN,
         stop_grace: timedelta = STOP_GRACE,
+        log_check_every: timedelta = LOG_CHECK_EVERY,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -127,6 +128,7 @@ class Child:
         self._backoff = backoff
         self._ready_within = ready_within
         self._stop_grace = stop_grace
+        self._log_check_every = log_check_every
         self._sleep = sleep
         self._monotonic = monotonic
         self._run: _Run | None = None
@@ -201,7 +203,7 @@ class Child:
     async def _watch(self, run: _Run) -> None:
         """Return when the process has ended; keep its log file bounded until then."""
         while not run.ended.done():
-            await asyncio.wait([run.ended], timeout=_LOG_CHECK_S)
+            await asyncio.wait([run.ended], timeout=self._log_check_every.total_seconds())
             if _size(self._spec.log_file) > LOG_LIMIT_BYTES:
                 # The child appends (O_APPEND), so it goes on at the start of the emptied file.
                 os.truncate(self._spec.log_file, 0)
