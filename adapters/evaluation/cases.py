@@ -173,7 +173,9 @@ _KINDS = {kind.value: kind for kind in ChangeKind} | {
 
 
 def _deploy(raw: Mapping[str, Any]) -> ChangeEvent:
-    started, finished = when(raw.get("started_at")), when(raw.get("finished_at"))
+    rollout = tuple(_step(entry) for entry in mappings(raw.get("rollout")))
+    first_step = min((step.started_at for step in rollout), default=None)
+    started, finished = when(raw.get("started_at")) or first_step, when(raw.get("finished_at"))
     version = text(raw.get("version"))
     return ChangeEvent(
         id=ChangeId(text(raw["id"])),
@@ -191,7 +193,7 @@ def _deploy(raw: Mapping[str, Any]) -> ChangeEvent:
         files=texts(raw.get("files")),
         diff=text(raw.get("diff")),
         also_touches=tuple(ServiceName(name) for name in texts(raw.get("services"))),
-        rollout=tuple(_step(entry) for entry in mappings(raw.get("rollout"))),
+        rollout=rollout,
         source="evaluation",
     )
 

@@ -7,12 +7,13 @@ from pydantic import AwareDatetime, Field
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Case, Feature, Term
-from bot.domain.correlation_terms import Scene, features_of
+from bot.domain.correlation_terms import features_of
 from bot.domain.evidence import Coverage
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId
 from bot.domain.nothing_terms import nothing_features
 from bot.domain.rollback import looks_like_a_fix
+from bot.domain.scene import Scene
 from bot.domain.symptoms import Symptoms, read_symptoms
 from bot.domain.weights import HalfLives, Weights
 

@@ -24,9 +24,17 @@ STOP_WORDS: Final = _split(
     "make makes merge minor new namespace old pr prod production refactor release released",
     "remove removed report reported reports revert roll rolled rollout routine seeing service",
     "services set severity support tag update updated updates upgrade use used uses user users",
-    "using version warning critical high low rate threshold",
+    "using version warning critical high low rate threshold request requests error errors call",
+    "calls resource resources",
 )
 """Words that say nothing about which change it was."""
+
+TELLING_WORDS: Final = _split(
+    "are is was were be been has have had does do cannot can't cant not never when after since while",
+    "users user customers customer people we our they them their i my some any all no see seeing seen",
+    "getting gets report reports reported reporting complain complaining unable wrong instead still",
+)
+"""Words by which a person's sentence differs from the name of a monitor's rule."""
 
 _FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     "latency": _split(
@@ -46,7 +54,7 @@ _FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     ),
     "tls": _split("tls ssl certificate cert cipher handshake https x509"),
     "auth": _split(
-        "auth authentication authorization login signin logout oauth sso saml jwt token session",
+        "auth authentication authorization login logged signin logout oauth sso saml jwt token session",
         "password credential permission forbidden unauthorized 401 403",
     ),
     "cache": _split("cache cached caching redis memcached ttl evict eviction stale cdn"),
@@ -81,12 +89,18 @@ FAMILIES_OF: Final[Mapping[str, frozenset[str]]] = {
     for word in family
 }
 
+FUNCTION_WORDS: Final = _split("a an and as at by for from in into of on or the to with update updates")
+"""Words that a title's first telling word may hide behind."""
+
 INERT_WORDS: Final = _split(
     "readme doc docs documentation comment comments changelog typo typos copy wording spelling",
     "licence license dashboard dashboards label labels lint linter formatting whitespace",
     "translations test tests",
 )
 """Words of a title that promise no change of behaviour at run time."""
+
+ROUTINE_WORDS: Final = _split("chore routine dependency dependencies deps bump debug logging")
+"""Words of a title that speak of upkeep: seldom behind trouble, yet sometimes."""
 
 INERT_PATHS: Final = (".md", ".rst", ".txt", "license", "changelog", "readme", "/docs/", "/test/", "/tests/")
 """Parts of file paths that no running process reads."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from bot.domain.alert import Alert
-from bot.domain.vocabulary import families_of
+from bot.domain.vocabulary import families_of, sounds_told
 
 LONGEST_SILENCE = timedelta(minutes=45)
 """Our choice: alerts further apart than this are two bursts, and the larger one is judged."""
@@ -19,6 +19,9 @@ class SymptomClass(StrEnum):
     """Errors, latency, lost availability: they show as soon as requests meet the cause."""
     SLOW = "slow"
     """Saturation, leaks, full disks: they build up."""
+
+    TOLD = "told"
+    """A person's words: somebody noticed, and nobody knows how much later."""
 
 
 _SLOW_FAMILIES = frozenset({"memory", "disk", "queue"})
@@ -40,7 +43,10 @@ def find_onset(alerts: tuple[Alert, ...]) -> AwareDatetime:
 
 
 def symptom_class(alerts: tuple[Alert, ...]) -> SymptomClass:
-    """Return SLOW when most alerts speak of something that builds up, else FAST."""
+    """Return TOLD when most alerts are a person's words, SLOW when most build up, else FAST."""
+    told = sum(sounds_told(alert.title, routed=alert.service is not None) for alert in alerts)
+    if 2 * told > len(alerts):
+        return SymptomClass.TOLD
     slow = 0
     for alert in alerts:
         families = families_of(alert.title)

@@ -35,16 +35,27 @@ class Symptoms:
     instances: Mapping[ServiceName, frozenset[str]]
     """Alerting instances of a service, as far as alerts name instances."""
     known_instances: Mapping[ServiceName, frozenset[str]]
+    inferred: bool
+    """No alert has a service: the services are those that the text names."""
     whole: frozenset[ServiceName]
     """Services of which at least one alert names the service itself, not an instance."""
+    mentions: Mapping[ServiceName, frozenset[ServiceName]]
+    """Further services that the text of a service's alerts names."""
     host_alerts: int
     """Alerts that name a host and no service."""
     hosts: Mapping[str, frozenset[str]]
     """Hosts and the alerting instances that run on them."""
+    services_on: Mapping[str, frozenset[ServiceName]]
+    """Hosts and the alerting or named services of which they run an instance."""
     count: int
     text: str
-    words: frozenset[str]
+    words: Mapping[str, str]
     families: frozenset[str]
+
+    @property
+    def placed(self) -> frozenset[ServiceName]:
+        """Return the services that alert or that alerts name."""
+        return frozenset(self.services).union(*self.mentions.values())
 
 
 def read_symptoms(case: Case) -> Symptoms:
@@ -76,9 +87,12 @@ def read_symptoms(case: Case) -> Symptoms:
         quiet=frozenset(services) - loud,
         instances={service: frozenset(found) for service, found in instances.items()},
         known_instances=names.instances_of,
+        inferred=all(alert.service is None for alert in case.alerts),
         whole=frozenset(whole),
+        mentions=names.mentioned(case.alerts),
         host_alerts=host_alerts,
         hosts=names.hosts_of({entity for found in instances.values() for entity in found}),
+        services_on=names.services_on(frozenset(services)),
         count=len(case.alerts),
         text=text,
         words=words_of(text),
@@ -142,9 +156,31 @@ class _Names:
             return frozenset()
         return self.named_in(f"{alert.title}\n{alert.details}")
 
+    def mentioned(self, alerts: tuple[Alert, ...]) -> Mapping[ServiceName, frozenset[ServiceName]]:
+        """Return for each service what else every second of its alerts, or more, names."""
+        found: dict[ServiceName, Counter[ServiceName]] = {}
+        totals: Counter[ServiceName] = Counter()
+        for alert in alerts:
+            named = self.named_in(f"{alert.title}\n{alert.details}")
+            for service in self.services_of(alert):
+                totals[service] += 1
+                found.setdefault(service, Counter()).update(named - {service})
+        return {
+            service: frozenset(name for name, count in names.items() if 2 * count >= totals[service])
+            for service, names in found.items()
+        }
+
     def named_in(self, text: str) -> frozenset[ServiceName]:
         """Return the known services whose whole name stands in *text*."""
         return frozenset(name for name in self.services if names_in(name, text))
+
+    def services_on(self, services: frozenset[ServiceName]) -> Mapping[str, frozenset[ServiceName]]:
+        """Return for each host which of *services* have an instance on it."""
+        return {
+            host: frozenset(self.service_of[member] for member in members if member in self.service_of)
+            & services
+            for host, members in self.members_of_host.items()
+        }
 
     def hosts_of(self, instances: set[str]) -> Mapping[str, frozenset[str]]:
         found = {host: members & instances for host, members in self.members_of_host.items()}

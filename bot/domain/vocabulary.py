@@ -3,35 +3,43 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from functools import lru_cache
 
-from bot.domain.lexicon import FAMILIES_OF, STOP_WORDS
+from bot.domain.lexicon import FAMILIES_OF, STOP_WORDS, TELLING_WORDS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
-_SUFFIXES = ("ations", "ation", "ings", "ing", "ers", "ies", "ied", "ed", "es", "s")
+_ENDING = re.compile(r"(?<=.{3})(?:ings?|ed|ers?|es|s|e)$")
 _MAX_TEXT = 20_000  # Our choice: enough for a long diff, and a bound on hostile input.
-_LEAST_STEM = 4
+_STEM_LENGTH = 6
+_ONE_TELLING_WORD = 2.5  # Our choice: a word that one of ten changes has brings the overlap to 0.6.
+_OTHER_CHANGES = 8
+"""Our choice: as many more changes, without the word, are imagined, so that a word tells something even
+where only one or two changes are known."""
 
 
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
-    """Return *word* without a common English ending, so that `timeouts` and `timeout` meet."""
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= _LEAST_STEM - 1:
-            return word[: -len(suffix)] + ("y" if suffix in ("ies", "ied") else "")
-    return word
+    """Return the first letters of *word* without a plain English ending.
+
+    `invoices` meets `invoice`, `connection` meets `connect`; that is all the linguistics there is.
+    """
+    return _ENDING.sub("", word)[:_STEM_LENGTH]
 
 
-def words_of(text: str) -> frozenset[str]:
-    """Return the stemmed words of *text*; identifiers give their parts and themselves."""
-    found: set[str] = set()
+def words_of(text: str) -> Mapping[str, str]:
+    """Return stem → word for what *text* says; identifiers give their parts and themselves."""
+    found: dict[str, str] = {}
     for match in _IDENTIFIER.finditer(text[:_MAX_TEXT]):
-        whole = match.group().lower()
-        parts = [part.lower() for part in _HUMP.findall(match.group())]
+        whole = match.group()
+        parts = [part.lower() for part in _HUMP.findall(whole)]
         if len(parts) > 1:
-            found.add(whole)
-        found.update(stem(part) for part in parts if _says_something(part))
-    return frozenset(found)
+            found.setdefault(whole.lower(), whole)
+        for part in parts:
+            if _says_something(part):
+                found.setdefault(stem(part), part)
+    return found
 
 
 def families_of(text: str) -> frozenset[str]:
@@ -39,34 +47,54 @@ def families_of(text: str) -> frozenset[str]:
     found: set[str] = set()
     for match in _IDENTIFIER.finditer(text[:_MAX_TEXT]):
         for part in (match.group(), *_HUMP.findall(match.group())):
-            word = part.lower()
-            found |= FAMILIES_OF.get(word, frozenset()) | FAMILIES_OF.get(stem(word), frozenset())
-            if word.endswith("s"):
-                found |= FAMILIES_OF.get(word[:-1], frozenset())
+            found |= _families_of_word(part.lower())
     return frozenset(found)
 
 
+def sounds_told(text: str, *, routed: bool) -> bool:
+    """Return whether *text* reads like a person telling what is wrong, not like a monitor's rule.
+
+    A monitor knows its service; so what reached nobody's service (not *routed*) needs fewer signs.
+    """
+    words = re.findall(r"[a-z']+", text.lower())
+    if len(words) < _LEAST_SENTENCE:
+        return False
+    if not routed:
+        return _RULE.search(text) is None
+    return sum(word in TELLING_WORDS for word in words) >= _LEAST_TELLING
+
+
+_LEAST_SENTENCE = 5
+_LEAST_TELLING = 2
+_RULE = re.compile(r"\b(above|below|exceeds?|threshold|p\d\d|burn|elevated|rate)\b|[<>]|\d ?%", re.IGNORECASE)
+
+
+_FAMILIES_OF_STEM = {stem(word): families for word, families in FAMILIES_OF.items()}
+
+
+@lru_cache(maxsize=20_000)
+def _families_of_word(word: str) -> frozenset[str]:
+    return _FAMILIES_OF_STEM.get(stem(word), frozenset())
+
+
 def _says_something(word: str) -> bool:
-    return len(word) > 1 and word not in STOP_WORDS and not word.isdigit()
+    return len(word) > 1 and word not in STOP_WORDS and not (word.isdigit() and len(word) < 3)
 
 
 class Rarity:
     """How telling each word is among the changes of one case: rare words tell more."""
 
-    def __init__(self, documents: Iterable[frozenset[str]]) -> None:
+    def __init__(self, documents: Iterable[Set[str]]) -> None:
         texts = list(documents)
         self._count = len(texts)
         self._seen: Mapping[str, int] = Counter(word for text in texts for word in text)
 
     def weight(self, word: str) -> float:
         """Return the inverse document frequency of *word*, at least 0."""
-        return max(0.0, math.log((self._count + 1) / (self._seen.get(word, 0) + 0.5)))
+        return max(0.0, math.log((self._count + _OTHER_CHANGES + 1) / (self._seen.get(word, 0) + 0.5)))
 
-    def overlap(self, query: frozenset[str], document: frozenset[str]) -> tuple[float, tuple[str, ...]]:
+    def overlap(self, query: Set[str], document: Set[str]) -> tuple[float, tuple[str, ...]]:
         """Return how much *document* shares with *query* (0 to 1) and the shared words, rarest first."""
         shared = sorted(query & document, key=lambda word: (-self.weight(word), word))
         total = sum(self.weight(word) for word in shared)
         return 1.0 - math.exp(-total / _ONE_TELLING_WORD), tuple(shared)
-
-
-_ONE_TELLING_WORD = 2.5  # Our choice: one word seen in one of ten changes brings the overlap to about 0.6.

@@ -23,14 +23,15 @@ class WeightName(StrEnum):
     DEPENDENT = "dependent"
     NO_PATH = "no_path"
     SHARED_DEPENDENCY = "shared_dependency"
-    EXPLAINED = "explained"
-    DEEPER_ALERT = "deeper_alert"
+    UNEXPLAINED = "unexplained"
+    ORIGIN_MISSED = "origin_missed"
     NAMED = "named"
     WORDS = "words"
     CODE = "code"
     FAMILIES = "families"
     CONFIG = "config"
     MIGRATION = "migration"
+    ROUTINE = "routine"
     INERT = "inert"
     SIZE = "size"
     ROLLBACK = "rollback"
@@ -46,9 +47,13 @@ class WeightName(StrEnum):
     NOTHING = "nothing"
     NOTHING_INFRASTRUCTURE = "nothing_infrastructure"
     NOTHING_HOSTS = "nothing_hosts"
+    NOTHING_PARTIAL = "nothing_partial"
     NOTHING_ONE_HOST = "nothing_one_host"
+    NOTHING_FAILED_HOST = "nothing_failed_host"
     NOTHING_RIVAL = "nothing_rival"
+    NOTHING_OUTSIDE_HOST = "nothing_outside_host"
     NOTHING_VERSIONS_ALIKE = "nothing_versions_alike"
+    NOTHING_UNLISTED_VERSION = "nothing_unlisted_version"
 
 
 class Weight(Frozen):
@@ -65,6 +70,7 @@ class HalfLives(Frozen):
 
     fast_min: float = Field(gt=0)
     slow_min: float = Field(gt=0)
+    told_min: float = Field(gt=0)
     source: str
 
 

@@ -1,0 +1,159 @@
+"""Re-learn the weights from labelled cases: a conditional logit, drawn towards the weights it starts from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from adapters.evaluation.cases import LabelledCase
+from bot.domain.correlation import measure
+from bot.domain.correlation_case import Feature
+from bot.domain.weights import Calibration, HalfLives, Weight, WeightName, Weights
+
+PRIOR_STRENGTH = 3.0
+"""Our choice: how many cases it takes to move a weight as far from its start as the cases alone would."""
+STEPS = 300
+_RATE = 0.5
+_LEAST_SLOPE = 0.3
+
+Vector = Mapping[WeightName, float]
+
+
+@dataclass(frozen=True)
+class Example:
+    """The candidates of one labelled case as feature vectors; the last is "nothing changed"."""
+
+    candidates: tuple[Vector, ...]
+    culprit: int
+    share: float
+    """How much this case counts: each file counts alike, whatever its size."""
+
+
+def learnable(files: Sequence[Sequence[LabelledCase]], half_lives: HalfLives) -> tuple[Example, ...]:
+    """Return the labelled cases of *files* whose culprit is among the candidates."""
+    found: list[Example] = []
+    for file in files:
+        labelled = [example for case in file if (example := _example(case, half_lives)) is not None]
+        size = sum(len(f) for f in files) / max(1, len(files))
+        found += [
+            Example(candidates=e.candidates, culprit=e.culprit, share=min(2.0, size / len(labelled)))
+            for e in labelled
+        ]
+    return tuple(found)
+
+
+def _example(labelled: LabelledCase, half_lives: HalfLives) -> Example | None:
+    if labelled.truth is None:
+        return None
+    measured = measure(labelled.case, half_lives)
+    ids = [change.id for change, _ in measured.candidates]
+    if labelled.truth.change is not None and labelled.truth.change not in ids:
+        return None
+    culprit = len(ids) if labelled.truth.change is None else ids.index(labelled.truth.change)
+    vectors = [_vector(features) for _, features in measured.candidates] + [_vector(measured.nothing)]
+    return Example(candidates=tuple(vectors), culprit=culprit, share=1.0)
+
+
+def _vector(features: Iterable[Feature]) -> Vector:
+    found: dict[WeightName, float] = {}
+    for feature in features:
+        found[feature.name] = found.get(feature.name, 0.0) + feature.value
+    return found
+
+
+def fit_weights(examples: Sequence[Example], start: Weights, *, source: str, version: str) -> Weights:
+    """Return *start* with its fitted weights moved to where *examples* are most likely.
+
+    Weights whose sign would turn against their meaning stay at zero: worthless, never perverse.
+    """
+    values = dict(start.values)
+    free = [name for name in WeightName if start.weights[name].fitted]
+    total = sum(example.share for example in examples)
+    squares = dict.fromkeys(free, 1e-6)
+    for _ in range(STEPS):
+        slope = _gradient(examples, values)
+        for name in free:
+            pull = PRIOR_STRENGTH * (start.values[name] - values[name]) / total
+            step = slope.get(name, 0.0) / total + pull
+            squares[name] += step * step
+            values[name] = _keep_sign(start.values[name], values[name] + _RATE * step / squares[name] ** 0.5)
+    weights = {
+        name: Weight(value=round(values[name], 3), source=source, fitted=True)
+        if name in free
+        else start.weights[name]
+        for name in WeightName
+    }
+    return Weights(
+        version=version,
+        weights=weights,
+        half_lives=start.half_lives,
+        calibration=start.calibration,
+        decision=start.decision,
+    )
+
+
+def _keep_sign(start: float, value: float) -> float:
+    return max(0.0, value) if start > 0 else min(0.0, value)
+
+
+def _gradient(examples: Sequence[Example], values: Vector) -> dict[WeightName, float]:
+    """Return the slope of the log-likelihood: what was there minus what was expected."""
+    slope: dict[WeightName, float] = {}
+    for example in examples:
+        for index, (vector, probability) in enumerate(
+            zip(example.candidates, probabilities(example.candidates, values), strict=True)
+        ):
+            miss = example.share * ((1.0 if index == example.culprit else 0.0) - probability)
+            if abs(miss) < 1e-9:
+                continue
+            for name, value in vector.items():
+                slope[name] = slope.get(name, 0.0) + miss * value
+    return slope
+
+
+def probabilities(candidates: Sequence[Vector], values: Vector) -> list[float]:
+    """Return the probability of each candidate under the weights *values*."""
+    scores = [sum(value * values[name] for name, value in vector.items()) for vector in candidates]
+    top = max(scores)
+    powers = [exp(score - top) for score in scores]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def fit_calibration(judged: Sequence[tuple[float, bool, float]], *, source: str) -> Calibration:
+    """Return Platt's map learned from (raw probability of the first suspect, was it right, share) triples.
+
+    The targets are smoothed as Platt did, so that a clean separation does not end in certainty.
+    """
+    right = sum(share for _, was_right, share in judged if was_right)
+    wrong = sum(share for _, was_right, share in judged if not was_right)
+    high, low = (right + 1.0) / (right + 2.0), 1.0 / (wrong + 2.0)
+    rows = [(_log_odds(raw), high if ok else low, share) for raw, ok, share in judged]
+    slope, intercept = 1.0, 0.0
+    for _ in range(100):
+        slope, intercept = _newton(rows, slope, intercept)
+    return Calibration(slope=max(_LEAST_SLOPE, round(slope, 3)), intercept=round(intercept, 3), source=source)
+
+
+def _newton(
+    rows: Sequence[tuple[float, float, float]], slope: float, intercept: float
+) -> tuple[float, float]:
+    g0 = g1 = 0.0
+    h00 = h01 = h11 = 1e-3
+    for x, target, share in rows:
+        p = 1.0 / (1.0 + exp(-max(-40.0, min(40.0, slope * x + intercept))))
+        g0 += share * (p - target) * x
+        g1 += share * (p - target)
+        curve = share * max(p * (1.0 - p), 1e-6)
+        h00 += curve * x * x
+        h01 += curve * x
+        h11 += curve
+    determinant = h00 * h11 - h01 * h01
+    return (
+        slope - 0.5 * (h11 * g0 - h01 * g1) / determinant,
+        intercept - 0.5 * (h00 * g1 - h01 * g0) / determinant,
+    )
+
+
+def _log_odds(probability: float) -> float:
+    clipped = min(1.0 - 1e-6, max(1e-6, probability))
+    return log(clipped / (1.0 - clipped))

@@ -1,0 +1,90 @@
+"""How what changed lies to what hurts."""
+
+from collections.abc import Iterator
+
+from bot.domain.change import ChangeEvent
+from bot.domain.correlation_case import Feature
+from bot.domain.ids import ServiceName
+from bot.domain.scene import Scene, touched_by
+from bot.domain.symptoms import Symptoms
+from bot.domain.topology import MAX_HOPS, Topology
+from bot.domain.weights import WeightName
+
+
+def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
+    symptoms, topology = scene.symptoms, scene.case.topology
+    if not symptoms.services or not change.service:
+        return
+    touched = touched_by(change)
+    distances = {service: _distance(service, touched, scene) for service in symptoms.services}
+    near = min((hops for hops in distances.values() if hops is not None), default=None)
+    yield from _nearest(change, scene, distances, near)
+    explained = {service for service, hops in distances.items() if hops is not None}
+    explained |= {s for s in symptoms.quiet - explained if _calls(touched, s, topology)}
+    total = len(symptoms.services)
+    if symptoms.inferred:
+        return
+    if len(explained) < total:
+        missed = f"explains {len(explained)} of {total} alerting services"
+        yield Feature(WeightName.UNEXPLAINED, 1.0 - len(explained) / total, missed)
+    origins = origins_of(symptoms, topology)
+    if origins and not origins <= explained:
+        beyond = sorted(origins - explained)
+        value = len(beyond) / len(origins)
+        yield Feature(
+            WeightName.ORIGIN_MISSED, value, f"does not explain {beyond[0]}, where the trouble starts"
+        )
+    if total > 1 and len(explained) == total and touched.isdisjoint(symptoms.services):
+        yield Feature(WeightName.SHARED_DEPENDENCY, 1.0, f"all {total} alerting services depend on it")
+
+
+def origins_of(symptoms: Symptoms, topology: Topology) -> frozenset[ServiceName]:
+    """Return the alerting services that call no other alerting service: where the trouble seems to start.
+
+    Services that only say nothing arrives any more are left out: their callers fell silent first.
+    """
+    loud = symptoms.services.keys() - symptoms.quiet
+    below = {service: topology.dependencies_of(service).keys() & loud for service in loud}
+    return frozenset(
+        service
+        for service in loud
+        if all(service in below[other] for other in below[service] if other != service)
+    )
+
+
+def _nearest(
+    change: ChangeEvent, scene: Scene, distances: dict[ServiceName, int | None], near: int | None
+) -> Iterator[Feature]:
+    symptoms, topology = scene.symptoms, scene.case.topology
+    if near == 0 and change.service in symptoms.services:
+        yield Feature(WeightName.SAME_SERVICE, 1.0, f"changed {change.service}, which alerts")
+    elif near == 0:
+        yield Feature(WeightName.NAMED, 1.0, f"the alerts name {change.service}")
+    elif near is not None:
+        caller = min(service for service, hops in distances.items() if hops == near)
+        name = (WeightName.DEPENDENCY_1, WeightName.DEPENDENCY_2, WeightName.DEPENDENCY_3)[near - 1]
+        calls = "1 hop" if near == 1 else f"{near} hops"
+        yield Feature(name, 1.0, f"{caller} calls {change.service} ({calls}), which changed")
+    elif symptoms.inferred:
+        return
+    elif any(_calls(touched_by(change), service, topology) for service in symptoms.services):
+        yield Feature(WeightName.DEPENDENT, 1.0, f"{change.service} calls what alerts, not the other way")
+    else:
+        known = change.service in topology.callees or change.service in topology.callers
+        sentence = "no call path to what alerts" if known else "nothing known ties it to what alerts"
+        yield Feature(WeightName.NO_PATH, 1.0, sentence)
+
+
+def _distance(service: ServiceName, touched: frozenset[ServiceName], scene: Scene) -> int | None:
+    """Return how many calls lead from *service* to what changed, None for no path of three calls or fewer.
+
+    An alert whose text names what changed (a label such as its namespace) is as near as its own service.
+    """
+    if service in touched or touched & scene.symptoms.mentions.get(service, frozenset()):
+        return 0
+    below = scene.case.topology.dependencies_of(service, hops=MAX_HOPS)
+    return min((below[name] for name in touched if name in below), default=None)
+
+
+def _calls(reached: frozenset[ServiceName], service: ServiceName, topology: Topology) -> bool:
+    return any(service in topology.dependencies_of(name, hops=MAX_HOPS) for name in reached)
