@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ClickId, Digest, ProposalId, SlackUserId, sha256_hex
@@ -95,6 +95,23 @@ class Ruling(Frozen):
         return self.reason is Reason.ACCEPTED
 
 
+def faithful_plan(record: ProposalRecord) -> Plan | None:
+    """Return the plan that *record* was approved for; None when any byte or column of it was changed.
+
+    Only the bytes are bound by the digest, so what the columns repeat of them must agree. A plan that this
+    version can no longer read is not faithful either.
+    """
+    if plan_digest(record.plan) != record.digest:
+        return None
+    try:
+        plan = Plan.from_bytes(record.plan)
+    except ValidationError:
+        return None
+    told = (record.id, record.incident, record.number, record.epoch, record.expires_at)
+    meant = (plan.id, plan.incident, plan.number, plan.epoch, plan.expires_at)
+    return plan if told == meant else None
+
+
 def permission_for(plan: Plan, person: Person, on_call: frozenset[str]) -> Permission:
     """Say whether *person* may decide about *plan*; *on_call* holds lower-case e-mail addresses.
 
@@ -126,6 +143,12 @@ def rule_on(
     """Decide what *click* does. *now* is the store's time, read inside the same transaction."""
     if refusal := _refuse_stale(record, click, now):
         return refusal
+    plan = faithful_plan(record)
+    if plan is None or click.digest != record.digest:
+        return Ruling(
+            reason=Reason.OUT_OF_DATE,
+            text="That button belongs to another version of the plan. Read the card again.",
+        )
     if not permission.allowed:
         return Ruling(
             reason=Reason.NOT_ALLOWED,
@@ -133,7 +156,7 @@ def rule_on(
         )
     match click.action:
         case Action.APPROVE:
-            return _rule_on_approve(record, person, around, now)
+            return _rule_on_approve(record, plan, person, around, now)
         case Action.DENY:
             return _rule_on_deny(record)
         case Action.PROPOSE_AGAIN:
@@ -152,19 +175,12 @@ def _refuse_stale(record: ProposalRecord, click: Click, now: AwareDatetime) -> R
             reason=Reason.WRONG_CARD,
             text="That button is not on the card that shows this proposal. Use the card.",
         )
-    if click.digest != record.digest or plan_digest(record.plan) != record.digest:
-        return Ruling(
-            reason=Reason.OUT_OF_DATE,
-            text="That button belongs to another version of the plan. Read the card again.",
-        )
     return None
 
 
 def _rule_on_approve(
-    record: ProposalRecord, person: Person, around: Circumstances, now: AwareDatetime
+    record: ProposalRecord, plan: Plan, person: Person, around: Circumstances, now: AwareDatetime
 ) -> Ruling:
-    if record.state is ProposalState.APPROVED:
-        return _already(record)
     if record.state is not ProposalState.PROPOSED:
         return _already(record)
     if around.is_killed:
@@ -186,7 +202,7 @@ def _rule_on_approve(
         return Ruling(
             reason=Reason.ALREADY_DECIDED, text="You have approved this already; someone else must too."
         )
-    enough = len(given) + 1 >= Plan.from_bytes(record.plan).quorum
+    enough = len(given) + 1 >= plan.quorum
     return Ruling(
         reason=Reason.ACCEPTED,
         text="Approved: it starts now." if enough else "Approved: one more person must approve.",

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import AwareDatetime
 
-from bot.domain.approval import Circumstances
+from bot.domain.approval import Circumstances, faithful_plan
 from bot.domain.frozen import Frozen
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
-from bot.domain.plan import CommandRun, HttpRequest, Plan, PlannedAction, PlannedStep, plan_digest
+from bot.domain.plan import CommandRun, HttpRequest, Plan, PlannedAction, PlannedStep
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 
@@ -76,6 +76,7 @@ def admit(
     *,
     finished: frozenset[int],
     target_holder: ProposalId | None,
+    last_attempt: int,
     around: Circumstances,
     now: AwareDatetime,
 ) -> ApprovedStep | NotAdmitted:
@@ -84,6 +85,7 @@ def admit(
     Args:
         finished: indices of the steps of this proposal that ended `DONE`.
         target_holder: the proposal that holds the plan's target, if any.
+        last_attempt: the highest attempt ever claimed at the step's effect, by any proposal; 0 when none was.
     """
     if around.is_killed:
         return NotAdmitted(why="Handrail is stopped (`handrail kill`)")
@@ -91,9 +93,9 @@ def admit(
         return NotAdmitted(
             why="the approval was given before a restart", state=_exit(record, ProposalState.SUPERSEDED)
         )
-    if plan_digest(record.plan) != record.digest:
+    plan = faithful_plan(record)
+    if plan is None:
         return NotAdmitted(why="the stored plan differs from the one approved")
-    plan = Plan.from_bytes(record.plan)
     if why := _approval_missing(record, plan):
         return NotAdmitted(why=why)
     if record.state is ProposalState.APPROVED:
@@ -113,6 +115,10 @@ def admit(
         return NotAdmitted(why=f"the plan has no step {step_index}")
     if waiting := [s.action.name for s in plan.steps if s.index < step_index and s.index not in finished]:
         return NotAdmitted(why=f"step {waiting[0]} has not finished")
+    if step.attempt != last_attempt + 1:
+        return NotAdmitted(
+            why=f"the plan means attempt {step.attempt} at {step.action.name}, but {last_attempt} were made"
+        )
     return ApprovedStep(
         incident=record.incident,
         proposal_id=record.id,

@@ -1,0 +1,158 @@
+"""Claims on effects: taken before the effect can happen, ended once, never given back."""
+
+from typing import Final
+
+from adapters.store import entries
+from adapters.store.proposing import leave, moved
+from adapters.store.transaction import Transaction
+from bot.domain.approval import faithful_plan
+from bot.domain.audit import Act
+from bot.domain.errors import Invalid, NotFound, Tampered
+from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, admit
+from bot.domain.ids import EffectKey, ProposalId
+from bot.domain.plan import Plan
+from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState
+
+ENDS: Final = frozenset(
+    {
+        ProposalState.DONE,
+        ProposalState.FAILED,
+        ProposalState.UNKNOWN,
+        ProposalState.VERIFIED,
+        ProposalState.NOT_RECOVERED,
+    }
+)
+"""What may be concluded of a started proposal."""
+
+
+def claim(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
+    """Claim a step that may run now, or return the claim that was there first, whoever holds it."""
+    record = tx.proposal(proposal)
+    plan = faithful_plan(record)
+    earlier, last_attempt, holder = _before(tx, plan, step_index)
+    if earlier is not None:
+        return earlier
+    answer = _admit(tx, record, step_index, holder, last_attempt)
+    if isinstance(answer, ApprovedStep):
+        _start(tx, record, answer)
+    return answer
+
+
+def resume(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:
+    """Admit a step again that this proposal claimed and did not finish; the claim stays as it is."""
+    record = tx.proposal(proposal)
+    plan = faithful_plan(record)
+    taken, last_attempt, holder = _before(tx, plan, step_index)
+    if plan is not None and (taken is None or taken.proposal_id != proposal or taken.outcome is not None):
+        refusal = NotAdmitted(why=f"step {step_index} is not one that was claimed and has not finished")
+        _turn_away(tx, record, step_index, refusal)
+        return refusal
+    if taken is not None and taken.attempt == last_attempt:
+        last_attempt -= 1  # The attempt that goes on does not stand in its own way.
+    answer = _admit(tx, record, step_index, holder, last_attempt)
+    if isinstance(answer, ApprovedStep):
+        tx.append(entries.started(Act.RESUMED, answer, record))
+    return answer
+
+
+def _admit(
+    tx: Transaction, record: ProposalRecord, step_index: int, holder: ProposalId | None, last_attempt: int
+) -> ApprovedStep | NotAdmitted:
+    answer = admit(
+        record,
+        step_index,
+        finished=_finished(tx, record),
+        target_holder=holder,
+        last_attempt=last_attempt,
+        around=tx.circumstances(record.incident),
+        now=tx.now,
+    )
+    if isinstance(answer, NotAdmitted):
+        _turn_away(tx, record, step_index, answer)
+    return answer
+
+
+def _before(
+    tx: Transaction, plan: Plan | None, step_index: int
+) -> tuple[Claim | None, int, ProposalId | None]:
+    """Return the step's claim, the highest attempt at its effect, and who holds the target."""
+    if plan is None:
+        return (
+            None,
+            0,
+            None,
+        )  # Nothing can be looked up for bytes that nobody approved; they are not admitted.
+    holder = tx.rows.targets.holder(plan.target)
+    step = plan.step(step_index)
+    if step is None:
+        return None, 0, holder
+    effect = plan.effect_key(step)
+    return tx.rows.claims.get(effect, step.attempt), tx.rows.claims.last_attempt(effect), holder
+
+
+def _finished(tx: Transaction, record: ProposalRecord) -> frozenset[int]:
+    return frozenset(
+        claim.step_index
+        for claim in tx.rows.claims.of_proposal(record.id)
+        if claim.outcome is not None and claim.outcome.result is Result.DONE
+    )
+
+
+def _turn_away(tx: Transaction, record: ProposalRecord, step_index: int, answer: NotAdmitted) -> None:
+    tx.append(entries.not_admitted(record, step_index, answer))
+    if answer.state is not None:
+        leave(tx, record, answer.state, answer.why)
+
+
+def _start(tx: Transaction, record: ProposalRecord, step: ApprovedStep) -> None:
+    entry = tx.append(entries.started(Act.CLAIMED, step, record))
+    taken = Claim(
+        effect_key=step.effect_key,
+        attempt=step.step.attempt,
+        proposal_id=record.id,
+        step_index=step.step.index,
+        claimed_at=tx.now,
+    )
+    tx.rows.claims.add(taken, incident=record.incident, entry=entry.seq)
+    if tx.rows.targets.holder(step.plan.target) is None:
+        tx.rows.targets.take(step.plan.target, record.id)
+    if record.state is not ProposalState.STARTED:
+        tx.rows.proposals.put(moved(tx, record, ProposalState.STARTED))
+
+
+def finish(tx: Transaction, effect: EffectKey, attempt: int, outcome: StepOutcome) -> None:
+    """Record how a claimed step ended; the same end again changes nothing."""
+    taken = tx.rows.claims.get(effect, attempt)
+    if taken is None:
+        raise NotFound(f"Attempt {attempt} at effect {effect[:12]} was never claimed.")
+    if taken.outcome == outcome:
+        return
+    if taken.outcome is not None:
+        raise Tampered(
+            f"Step {taken.step_index} of proposal {taken.proposal_id} ended {taken.outcome.result.value} "
+            f"and cannot end {outcome.result.value} as well."
+        )
+    tx.append(entries.finished(taken, outcome, tx.proposal(taken.proposal_id).incident))
+    tx.rows.claims.finish(taken.model_copy(update={"finished_at": tx.now, "outcome": outcome}))
+
+
+def conclude(tx: Transaction, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
+    """Record what came of a started proposal; the same state again changes nothing."""
+    if state not in ENDS:
+        raise Invalid(f"A started proposal cannot be concluded as {state.value}.")
+    record = tx.proposal(proposal)
+    if record.state is state:
+        return record
+    after = moved(tx, record, state, detail)
+    tx.append(entries.concluded(after))
+    tx.rows.proposals.put(after)
+    if after.state not in HOLDS_TARGET:
+        tx.rows.targets.free(record.id)
+    return after
+
+
+def remark(tx: Transaction, proposal: ProposalId, text: str) -> None:
+    """Replace the words beside the proposal's state."""
+    after = tx.proposal(proposal).model_copy(update={"reason": text, "changed_at": tx.now})
+    tx.append(entries.remarked(after))
+    tx.rows.proposals.put(after)

@@ -1,0 +1,63 @@
+"""Opening a store: which database, and the four ports over it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.store.audit_log import StoredAuditLog
+from adapters.store.gate import StoredGate
+from adapters.store.incident_book import StoredIncidentBook
+from adapters.store.memory import MemoryTransactions
+from adapters.store.outbox import StoredOutbox
+from adapters.store.sql.engine import open_transactions
+from adapters.store.transaction import Redact, StoreTime, Transactions
+from bot.ports import AuditLog, Gate, IncidentBook, Outbox
+
+
+@dataclass(frozen=True)
+class Store:
+    """The four ports over one record."""
+
+    incidents: IncidentBook
+    gate: Gate
+    outbox: Outbox
+    audit: AuditLog
+    transactions: Transactions
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        await self.transactions.close()
+
+
+def open_store(
+    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None = None
+) -> Store:
+    """Open the record at *url*, creating its tables when it is empty. It blocks: call it at the start.
+
+    Args:
+        url: `sqlite:///PATH` or `postgresql+psycopg://…`.
+        redact: takes secrets out of the free text of the audit.
+        kill_file: nothing starts while this file exists.
+        store_time: the time that decides deadlines; default: the database's own.
+
+    Raises:
+        Invalid: the address is of no database we know, or the schema is newer than this version.
+        Unavailable: the database cannot be reached or used.
+    """
+    return _store(open_transactions(url, redact=redact, kill_file=kill_file, store_time=store_time))
+
+
+def open_memory_store(
+    *, redact: Redact, kill_file: Path | None = None, store_time: StoreTime | None = None
+) -> Store:
+    """Open an empty record that is gone with the process."""
+    return _store(MemoryTransactions(redact=redact, kill_file=kill_file, store_time=store_time))
+
+
+def _store(transactions: Transactions) -> Store:
+    return Store(
+        incidents=StoredIncidentBook(transactions),
+        gate=StoredGate(transactions),
+        outbox=StoredOutbox(transactions),
+        audit=StoredAuditLog(transactions),
+        transactions=transactions,
+    )

@@ -1,0 +1,143 @@
+"""The rows that a store keeps, as one transaction sees them: no rules here, only what is where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.approval import Click, Permission, Ruling
+from bot.domain.audit import Entry
+from bot.domain.execution import Claim
+from bot.domain.ids import ClickId, Digest, EffectKey, IncidentId, ProposalId
+from bot.domain.proposal import ProposalRecord
+from bot.domain.record import IncidentRecord
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A click with the answer it got, accepted or refused; the same click gets the same answer for ever."""
+
+    click: Click
+    permission: Permission
+    ruling: Ruling
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Post:
+    """A note or post, from the claim on it to its end."""
+
+    key: str
+    incident: IncidentId
+    is_sent: bool = False
+    possibly_double: bool = False
+
+
+class IncidentRows(Protocol):
+    def get(self, incident: IncidentId) -> IncidentRecord | None: ...
+
+    def put(self, record: IncidentRecord, *, is_sighting: bool = False) -> None:
+        """Store the record; a sighting makes it the most recent one."""
+        ...
+
+    def open(self) -> Sequence[IncidentRecord]:
+        """Return those without `resolved_at`, the oldest incident first."""
+        ...
+
+    def recent(self, limit: int) -> Sequence[IncidentRecord]: ...
+
+
+class ProposalRows(Protocol):
+    def get(self, proposal: ProposalId) -> ProposalRecord | None: ...
+
+    def put(self, record: ProposalRecord) -> None:
+        """Store a new record, or a known one's state, card and approvals; its plan never changes."""
+        ...
+
+    def of_incident(self, incident: IncidentId) -> Sequence[ProposalRecord]:
+        """Return them by number."""
+        ...
+
+    def live(self) -> Sequence[ProposalRecord]:
+        """Return those that have not started and can still start."""
+        ...
+
+
+class DecisionRows(Protocol):
+    def answer(self, click: ClickId) -> Ruling | None: ...
+
+    def add(self, decision: Decision) -> None: ...
+
+
+class ClaimRows(Protocol):
+    def get(self, effect: EffectKey, attempt: int) -> Claim | None: ...
+
+    def last_attempt(self, effect: EffectKey) -> int:
+        """Return the highest attempt claimed, 0 for none."""
+        ...
+
+    def of_incident(self, incident: IncidentId) -> Sequence[Claim]:
+        """Return them in order of claiming."""
+        ...
+
+    def of_proposal(self, proposal: ProposalId) -> Sequence[Claim]: ...
+
+    def add(self, claim: Claim, *, incident: IncidentId, entry: int) -> None:
+        """Store a new claim with the sequence number of its audit entry."""
+        ...
+
+    def finish(self, claim: Claim) -> None: ...
+
+
+class TargetRows(Protocol):
+    def holder(self, target: str) -> ProposalId | None: ...
+
+    def take(self, target: str, proposal: ProposalId) -> None: ...
+
+    def free(self, proposal: ProposalId) -> None: ...
+
+
+class PostRows(Protocol):
+    def get(self, key: str) -> Post | None: ...
+
+    def put(self, post: Post) -> None: ...
+
+
+class SwitchRows(Protocol):
+    def is_killed(self) -> bool: ...
+
+    def set_killed(self, is_killed: bool) -> None: ...
+
+    def epoch(self) -> int: ...
+
+    def set_epoch(self, epoch: int) -> None: ...
+
+
+class LogRows(Protocol):
+    def head(self) -> tuple[int, Digest]:
+        """Return the last entry's sequence number and hash; 0 and the genesis hash when there is none."""
+        ...
+
+    def add(self, entry: Entry) -> None: ...
+
+    def after(self, seq: int, limit: int) -> Sequence[Entry]:
+        """Return up to *limit* entries that follow *seq*, in order."""
+        ...
+
+    def latest(self, incident: IncidentId | None, limit: int) -> Sequence[Entry]:
+        """Return the last *limit* entries, of one incident or of all, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a store, within one transaction."""
+
+    incidents: IncidentRows
+    proposals: ProposalRows
+    decisions: DecisionRows
+    claims: ClaimRows
+    targets: TargetRows
+    posts: PostRows
+    switches: SwitchRows
+    log: LogRows

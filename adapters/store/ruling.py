@@ -1,0 +1,63 @@
+"""Deciding a click: one transaction from reading the proposal to remembering the answer."""
+
+from adapters.store import entries
+from adapters.store.proposing import moved
+from adapters.store.rows import Decision
+from adapters.store.transaction import Transaction
+from bot.domain.approval import Action, Click, Permission, Reason, Ruling, faithful_plan, rule_on
+from bot.domain.errors import Tampered
+from bot.domain.person import Person
+from bot.domain.proposal import HOLDS_TARGET, Approval, ProposalRecord, ProposalState
+
+
+def rule(tx: Transaction, click: Click, permission: Permission, person: Person) -> Ruling:
+    """Decide *click*, or repeat the answer it got before."""
+    if click.user_id != person.id:
+        raise Tampered(f"A click of {click.user_id} came with the rights of {person.id}.")
+    if (known := tx.rows.decisions.answer(click.id)) is not None:
+        return known
+    record = tx.rows.proposals.get(click.proposal_id)
+    if record is None:
+        ruling = Ruling(
+            reason=Reason.UNKNOWN_PROPOSAL, text="I know no such proposal. Use the buttons on the card."
+        )
+    else:
+        around = tx.circumstances(record.incident)
+        ruling = rule_on(record, click, person, permission, around, tx.now)
+    decision = Decision(click, permission, ruling, tx.now)
+    plan = faithful_plan(record) if record is not None else None
+    tx.append(entries.decided(decision, record, plan))
+    tx.rows.decisions.add(decision)
+    if record is not None:
+        _apply(tx, record, decision, person)
+    return ruling
+
+
+def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: Person) -> None:
+    ruling, action = decision.ruling, decision.click.action
+    after = record
+    if ruling.is_accepted and action is Action.APPROVE:
+        after = after.model_copy(update={"approvals": (*after.approvals, _approval(decision, person))})
+    if ruling.is_accepted and action is Action.DENY:
+        after = after.model_copy(update={"denied_by": person.name, "reason": f"denied by {person.name}"})
+    if ruling.state is not None:
+        reason = ruling.text if ruling.state is ProposalState.EXPIRED else None
+        after = moved(tx, after, ruling.state, reason)
+    if after == record:
+        return
+    tx.rows.proposals.put(after)
+    if after.state is ProposalState.EXPIRED:
+        tx.append(entries.left(after))
+    if record.state in HOLDS_TARGET and after.state not in HOLDS_TARGET:
+        tx.rows.targets.free(record.id)
+
+
+def _approval(decision: Decision, person: Person) -> Approval:
+    return Approval(
+        click_id=decision.click.id,
+        user_id=person.id,
+        name=person.name,
+        digest=decision.click.digest,
+        at=decision.at,
+        grounds=decision.permission.grounds,
+    )

@@ -1,0 +1,129 @@
+"""What SQLite and PostgreSQL do differently: connecting, locking the chain, telling the time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from adapters.store.sql.tables import POSTGRES_GUARDS, SQLITE_GUARDS
+from bot.domain.errors import Unavailable
+
+_LOCK_WAIT_MS = 5000  # Our choice: beyond it the person is told that the store is busy.
+_CHAIN_LOCK = 0x68616E647261696C  # "handrail": every writer of the chain takes this advisory lock first.
+_WRITES: Final = "handrail_writes"
+
+
+class Dialect(Protocol):
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def guards(self) -> Sequence[str]: ...
+
+    def engine(self, address: URL) -> Engine: ...
+
+    def begin(self, connection: Connection, *, is_writing: bool) -> None:
+        """Begin a transaction; a writing one waits for the chain's lock."""
+        ...
+
+    def now(self, connection: Connection) -> datetime: ...
+
+
+class Sqlite:
+    """One file, one connection, one thread; other processes may hold the same file."""
+
+    connections = 1
+    guards = SQLITE_GUARDS
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.touch(mode=0o600)  # SQLite gives its companion files the same rights.
+            self._identity = _identity(path)
+        except OSError as exc:
+            raise Unavailable(f"The database file {path} cannot be opened: {exc.strerror}.") from exc
+
+    def engine(self, address: URL) -> Engine:
+        engine = create_engine(address, pool_size=1, max_overflow=0, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def begin(self, connection: Connection, *, is_writing: bool) -> None:
+        if is_writing:
+            self._refuse_another_file()
+        connection.execution_options(**{_WRITES: is_writing}).begin()
+
+    def now(self, connection: Connection) -> datetime:
+        told = connection.scalar(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"))
+        return datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
+
+    def _refuse_another_file(self) -> None:
+        # With a write-ahead log SQLite goes on writing to a file that was moved or deleted, and says nothing.
+        try:
+            is_same = _identity(self._path) == self._identity
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise Unavailable(f"The database file {self._path} was moved or replaced. Restart Handrail.")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _prepare_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions by itself, deferred and only before some statements.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout={_LOCK_WAIT_MS}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that first reads and then writes can find its view outdated; an immediate one
+    # waits for its turn before it reads.
+    is_writing = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+
+
+class Postgres:
+    """A server that several bots share."""
+
+    connections = 8
+    guards = POSTGRES_GUARDS
+
+    def engine(self, address: URL) -> Engine:
+        waits = f"-c lock_timeout={_LOCK_WAIT_MS} -c statement_timeout={2 * _LOCK_WAIT_MS}"
+        return create_engine(
+            address,
+            pool_size=self.connections,
+            max_overflow=0,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            # Each statement after the lock sees what was committed before it.
+            isolation_level="READ COMMITTED",
+            connect_args={"options": f"{waits} -c synchronous_commit=on", "connect_timeout": 5},
+        )
+
+    def begin(self, connection: Connection, *, is_writing: bool) -> None:
+        connection.begin()
+        if is_writing:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+
+    def now(self, connection: Connection) -> datetime:
+        told = connection.scalar(text("SELECT clock_timestamp()"))
+        if not isinstance(told, datetime):
+            raise Unavailable("The database did not tell the time.")
+        return told.astimezone(UTC)

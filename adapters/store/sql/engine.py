@@ -1,0 +1,156 @@
+"""Transactions on SQLite and PostgreSQL: one chain lock, the database's own time, all or nothing."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from adapters.store.rows import Rows
+from adapters.store.sql.claims import SqlClaims, SqlTargets
+from adapters.store.sql.dialects import Dialect, Postgres, Sqlite
+from adapters.store.sql.incidents import SqlIncidents, SqlPosts
+from adapters.store.sql.log import SqlLog, SqlSwitches
+from adapters.store.sql.proposals import SqlDecisions, SqlProposals
+from adapters.store.sql.schema import prepare
+from adapters.store.transaction import Redact, StoreTime, T, Transaction
+from bot.domain.errors import Invalid, Tampered, Unavailable, Unclear
+
+
+class SqlTransactions:
+    """Runs work in threads of its own, so that no transaction ever blocks the loop.
+
+    A call that is cancelled while its transaction runs may still commit: every change can be asked for again
+    and is then found done.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect,
+        *,
+        redact: Redact,
+        kill_file: Path | None,
+        store_time: StoreTime | None,
+    ) -> None:
+        self._engine = engine
+        self._dialect = dialect
+        self._redact = redact
+        self._kill_file = kill_file
+        self._store_time = store_time
+        self._threads = ThreadPoolExecutor(dialect.connections, thread_name_prefix="handrail-store")
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._in_thread(lambda: self._transact(work, is_writing=True))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._in_thread(lambda: self._transact(work, is_writing=False))
+
+    async def close(self) -> None:
+        """Wait for running transactions, then let go of the connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        try:
+            future = self._threads.submit(job)
+        except RuntimeError as exc:
+            raise Unavailable("The store is closed.") from exc
+        return await asyncio.wrap_future(future)
+
+    def _transact(self, work: Callable[[Transaction], T], *, is_writing: bool) -> T:
+        with _transaction(self._engine, self._dialect, is_writing=is_writing) as connection:
+            now = self._store_time() if self._store_time is not None else self._dialect.now(connection)
+            return work(Transaction(_rows(connection), _aware(now), self._redact, self._kill_file))
+
+
+def open_transactions(
+    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None
+) -> SqlTransactions:
+    """Connect to *url* and make its tables when there are none. Raises `Invalid` or `Unavailable`."""
+    address = _address(url)
+    dialect = _dialect(address)
+    try:
+        engine = dialect.engine(address)
+    except ModuleNotFoundError as exc:
+        raise Invalid(f"{exc.name} is not installed: install handrail[postgres].") from exc
+    try:
+        with _transaction(engine, dialect, is_writing=True) as connection:
+            prepare(connection, dialect.guards)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlTransactions(engine, dialect, redact=redact, kill_file=kill_file, store_time=store_time)
+
+
+def _address(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as exc:
+        # The text may hold a password, so it is not repeated.
+        raise Invalid("The database address is no URL: use sqlite:///PATH or postgresql+psycopg://…") from exc
+
+
+def _dialect(address: URL) -> Dialect:
+    if address.drivername == "sqlite" and address.database and address.database != ":memory:":
+        return Sqlite(Path(address.database))
+    if address.drivername == "postgresql+psycopg":
+        return Postgres()
+    raise Invalid(
+        f"The database address begins with {address.drivername!r}: "
+        "use sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME."
+    )
+
+
+@contextmanager
+def _transaction(engine: Engine, dialect: Dialect, *, is_writing: bool) -> Iterator[Connection]:
+    """Yield a connection inside a transaction that is committed at the end, or leaves no trace."""
+    with _translated(), engine.connect() as connection:
+        dialect.begin(connection, is_writing=is_writing)
+        yield connection
+        _commit(connection)
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            raise Unclear("The database went away during a commit: it may have happened.") from exc
+        raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as exc:
+        raise Tampered(f"The database refused a row that contradicts the record: {exc.orig}") from exc
+    except DBAPIError as exc:
+        raise Unavailable(f"The store cannot do it: {exc.orig}") from exc
+    except PoolTimeout as exc:
+        raise Unavailable("All connections to the store are busy.") from exc
+
+
+def _rows(connection: Connection) -> Rows:
+    return Rows(
+        incidents=SqlIncidents(connection),
+        proposals=SqlProposals(connection),
+        decisions=SqlDecisions(connection),
+        claims=SqlClaims(connection),
+        targets=SqlTargets(connection),
+        posts=SqlPosts(connection),
+        switches=SqlSwitches(connection),
+        log=SqlLog(connection),
+    )
+
+
+def _aware(now: datetime) -> datetime:
+    if now.tzinfo is None:
+        raise ValueError("The store's time has no zone.")
+    return now

@@ -1,0 +1,91 @@
+"""The audit chain and the switches as SQL rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from adapters.store.sql.tables import audit, meta
+from bot.domain.audit import GENESIS, Entry
+from bot.domain.ids import Digest, IncidentId
+
+_NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class SqlLog:
+    connection: Connection
+
+    def head(self) -> tuple[int, Digest]:
+        row = self.connection.execute(
+            select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
+        ).one_or_none()
+        return (row.seq, Digest(row.hash)) if row is not None else (0, GENESIS)
+
+    def add(self, entry: Entry) -> None:
+        self.connection.execute(insert(audit).values({**entry.model_dump(), "at": entry.at.isoformat()}))
+
+    def after(self, seq: int, limit: int) -> Sequence[Entry]:
+        query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
+        return _entries(self.connection.execute(query))
+
+    def latest(self, incident: IncidentId | None, limit: int) -> Sequence[Entry]:
+        query = select(audit).order_by(audit.c.seq.desc()).limit(max(0, limit))
+        if incident is not None:
+            query = query.where(audit.c.incident == incident)
+        return _entries(self.connection.execute(query))[::-1]
+
+
+def _entries(rows: Iterable[Row[Any]]) -> list[Entry]:
+    # A changed row must come out as an entry that does not fit, never as an error that hides which one it is.
+    return [
+        Entry(
+            seq=row.seq,
+            at=_time(row.at),
+            incident=IncidentId(str(row.incident)) if row.incident is not None else None,
+            act=str(row.act),
+            actor=str(row.actor),
+            body=str(row.body),
+            prev=Digest(str(row.prev)),
+            hash=Digest(str(row.hash)),
+        )
+        for row in rows
+    ]
+
+
+def _time(text: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return _NO_TIME
+    return at if at.tzinfo is not None else _NO_TIME
+
+
+@dataclass(frozen=True)
+class SqlSwitches:
+    """Whole numbers by name; one that was never set is 0."""
+
+    connection: Connection
+
+    def is_killed(self) -> bool:
+        # Only a clean 0 lets anything start.
+        return self.number("killed") != 0
+
+    def set_killed(self, is_killed: bool) -> None:
+        self.set_number("killed", int(is_killed))
+
+    def epoch(self) -> int:
+        return self.number("epoch")
+
+    def set_epoch(self, epoch: int) -> None:
+        self.set_number("epoch", epoch)
+
+    def number(self, key: str) -> int:
+        return self.connection.scalar(select(meta.c.value).where(meta.c.key == key)) or 0
+
+    def set_number(self, key: str, value: int) -> None:
+        changed = self.connection.execute(update(meta).where(meta.c.key == key).values(value=value))
+        if changed.rowcount == 0:
+            self.connection.execute(insert(meta).values(key=key, value=value))

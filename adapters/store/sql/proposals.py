@@ -1,0 +1,96 @@
+"""Proposals and the decisions about them as SQL rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from adapters.store.rows import Decision
+from adapters.store.sql.reading import read_json
+from adapters.store.sql.tables import decisions, proposals
+from bot.domain.approval import Ruling
+from bot.domain.errors import Tampered
+from bot.domain.ids import ClickId, IncidentId, ProposalId
+from bot.domain.proposal import LIVE, Approval, ProposalRecord
+
+_APPROVALS = TypeAdapter(tuple[Approval, ...])
+
+
+@dataclass(frozen=True)
+class SqlProposals:
+    connection: Connection
+
+    def get(self, proposal: ProposalId) -> ProposalRecord | None:
+        found = self._read(select(proposals).where(proposals.c.id == proposal))
+        return found[0] if found else None
+
+    def put(self, record: ProposalRecord) -> None:
+        changing = {
+            "state": record.state.value,
+            "reason": record.reason,
+            "changed_at": record.changed_at,
+            "channel": record.channel,
+            "message_ts": record.message_ts,
+            "approvals": _APPROVALS.dump_json(record.approvals).decode(),
+            "denied_by": record.denied_by,
+        }
+        changed = self.connection.execute(
+            update(proposals).where(proposals.c.id == record.id).values(**changing)
+        )
+        if changed.rowcount == 0:
+            fixed = record.model_dump(
+                include={"id", "incident", "number", "epoch", "digest", "plan", "created_at", "expires_at"}
+            )
+            self.connection.execute(insert(proposals).values(**fixed, **changing))
+
+    def of_incident(self, incident: IncidentId) -> Sequence[ProposalRecord]:
+        return self._read(
+            select(proposals).where(proposals.c.incident == incident).order_by(proposals.c.number)
+        )
+
+    def live(self) -> Sequence[ProposalRecord]:
+        return self._read(
+            select(proposals)
+            .where(proposals.c.state.in_([state.value for state in LIVE]))
+            .order_by(proposals.c.created_at, proposals.c.id)
+        )
+
+    def _read(self, query: Select[Any]) -> list[ProposalRecord]:
+        return [_record(row) for row in self.connection.execute(query)]
+
+
+def _record(row: Row[Any]) -> ProposalRecord:
+    columns = dict(row._mapping)
+    try:
+        approvals = _APPROVALS.validate_json(columns.pop("approvals"))
+        return ProposalRecord.model_validate({**columns, "approvals": approvals})
+    except ValidationError as exc:
+        raise Tampered(f"Proposal {row.id} cannot be read from the record.") from exc
+
+
+@dataclass(frozen=True)
+class SqlDecisions:
+    connection: Connection
+
+    def answer(self, click: ClickId) -> Ruling | None:
+        text = self.connection.scalar(select(decisions.c.answer).where(decisions.c.click_id == click))
+        return read_json(Ruling, text) if text is not None else None
+
+    def add(self, decision: Decision) -> None:
+        click = decision.click
+        self.connection.execute(
+            insert(decisions).values(
+                click_id=click.id,
+                proposal=click.proposal_id,
+                action=click.action.value,
+                user=click.user_id,
+                team=click.team_id,
+                digest=click.digest,
+                allowed=int(decision.permission.allowed),
+                grounds=decision.permission.grounds,
+                answer=decision.ruling.model_dump_json(),
+                at=decision.at,
+            )
+        )
