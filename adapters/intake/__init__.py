@@ -1,0 +1,1 @@
+"""What every webhook route shares: a bounded body, a checked signature, strict JSON, constant answers."""

@@ -1,0 +1,1 @@
+"""PagerDuty: webhooks in, incidents and notes through its REST API."""

@@ -1,0 +1,55 @@
+"""The address to which PagerDuty posts: 202 only once the event is stored."""
+
+from typing import assert_never
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.routing import Route
+
+from adapters.intake.receiving import Limits, answer, webhook_route
+from adapters.intake.signatures import SigningSecrets
+from adapters.pagerduty.webhook import SIGNATURE_HEADER, Ignored, Ping, is_signed, parse_webhook
+from bot.domain.incident import IncidentEvent
+from bot.ports import Clock, Inbox, Stream
+
+log = structlog.get_logger()
+
+
+def pagerduty_route(
+    inbox: Inbox,
+    secrets: SigningSecrets,
+    clock: Clock,
+    *,
+    path: str = "/webhooks/pagerduty",
+    limits: Limits | None = None,
+) -> Route:
+    """Return the route. The raw body goes into `Stream.EVENTS` under the event's id.
+
+    Answers: 401 for a wrong signature, 400 only for what is not JSON (after three 4xx PagerDuty stops sending
+    for a day), 503 when nothing could be stored, so that PagerDuty delivers again.
+    """
+
+    async def handle(headers: Headers, body: bytes) -> Response:
+        if not is_signed(headers.getlist(SIGNATURE_HEADER), body, secrets):
+            log.warning("pagerduty_signature_refused", size=len(body))
+            return answer(401, "bad signature")
+        event = parse_webhook(body, received_at=clock.now())
+        match event:
+            case IncidentEvent():
+                new = await inbox.put(Stream.EVENTS, event.event_id, body)
+                log.info(
+                    "pagerduty_event_stored" if new else "pagerduty_event_known",
+                    event_id=event.event_id,
+                    event_type=event.event_type,
+                    incident_id=event.incident_id,
+                )
+            case Ping():
+                log.info("pagerduty_ping", event_id=event.event_id)
+            case Ignored():
+                log.warning("pagerduty_event_ignored", event_id=event.event_id, why=event.why)
+            case _:
+                assert_never(event)
+        return answer(202, "accepted")
+
+    return webhook_route(path, handle, source="pagerduty", limits=limits)
