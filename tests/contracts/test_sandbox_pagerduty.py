@@ -334,6 +334,21 @@ async def test_the_same_dedup_key_is_the_same_alert(pagerduty: SandboxPagerDuty,
     assert ["errors"] == [alert.alert_key for alert in pagerduty.alerts(incidents[0].id)]
 
 
+async def test_an_alert_arrives_now_and_says_when_it_was_detected(
+    pagerduty: SandboxPagerDuty, rest: Rest
+) -> None:
+    detected = {"timestamp": "2026-11-20T10:00:00Z"}
+    with an_events_session(rest.base_url) as events:
+        await asyncio.to_thread(events.trigger, "Errors rise", "prometheus", payload=detected)
+
+    incident = pagerduty.incidents[0]
+    alerts = await rest.entries("rget", f"/incidents/{incident.id}/alerts")
+
+    body = cast("dict[str, dict[str, object]]", alerts[0]["body"])
+    assert "2026-11-20T10:00:00Z" == body["cef_details"]["creation_time"]
+    assert incident.created_at > datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("service", "incidents"), [(CHECKOUT, 1), (CART, 2)])
 async def test_a_second_alert_joins_the_open_incident_only_with_grouping(
     pagerduty: SandboxPagerDuty, rest: Rest, service: Service, incidents: int
@@ -435,6 +450,11 @@ async def test_the_body_of_a_triggered_event_is_pagerdutys(webhooks: Webhooks) -
 
     event = webhooks.receiver.events[0]
     data = cast("dict[str, object]", event["data"])
+    fields = (
+        "id type self html_url number status incident_key created_at reopened_at title service assignees "
+    )
+    fields += "escalation_policy teams priority urgency conference_bridge resolve_reason incident_type"
+    assert fields.split() == list(data)
     assert 26 == len(str(event["id"]))
     assert ("incident.triggered", "incident", None, None) == (
         event["event_type"],

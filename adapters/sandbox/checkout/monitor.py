@@ -18,14 +18,16 @@ TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRule:
-    """When the monitor pages: *threshold* is errors / requests over *window*, from *min_requests* on.
+    """When the monitor pages: errors / requests over *window* above *threshold* for *pending_for*.
 
-    It resolves below half of the threshold, so that a rate at the border does not flap.
+    Windows of fewer than *min_requests* say nothing. It resolves below half of the threshold, so that a rate at
+    the border does not flap.
     """
 
     service: str = "checkout"
     threshold: float = 0.05
     window: timedelta = timedelta(seconds=5)
+    pending_for: timedelta = timedelta(seconds=1)
     min_requests: int = 20
     resolves: bool = True
     dashboard_url: str = "https://grafana.shop.example/d/checkout"
@@ -115,6 +117,7 @@ class ErrorRateMonitor:
         self._interval = interval
         self._clock = clock
         self._window = ErrorWindow(rule.window)
+        self._bad_since: datetime | None = None
         self.is_firing = False
 
     @asynccontextmanager
@@ -147,8 +150,11 @@ class ErrorRateMonitor:
     async def _decide(self, client: httpx.AsyncClient, reading: Reading) -> None:
         if reading.requests < self._rule.min_requests:
             return
-        if not self.is_firing and reading.ratio > self._rule.threshold:
-            await self._send(client, {"event_action": "trigger", **self._trigger(reading)})
+        now = self._clock()
+        since = (self._bad_since or now) if reading.ratio > self._rule.threshold else None
+        self._bad_since = since
+        if not self.is_firing and since is not None and now - since >= self._rule.pending_for:
+            await self._send(client, {"event_action": "trigger", **self._trigger(reading, since)})
             self.is_firing = True
         elif self.is_firing and self._rule.resolves and reading.ratio < self._rule.threshold / 2:
             await self._send(client, {"event_action": "resolve"})
@@ -160,10 +166,9 @@ class ErrorRateMonitor:
         response.raise_for_status()
         log.info("monitor_event_sent", action=event["event_action"])
 
-    def _trigger(self, reading: Reading) -> dict[str, object]:
+    def _trigger(self, reading: Reading, since: datetime) -> dict[str, object]:
         rule = self._rule
         (version, signature), _ = reading.errors.most_common(1)[0]
-        now = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
         return {
             "client": "monitor",
             "client_url": rule.dashboard_url,
@@ -172,7 +177,7 @@ class ErrorRateMonitor:
                 "summary": f"{rule.service}: {reading.ratio:.0%} of requests fail",
                 "source": rule.service,
                 "severity": "critical",
-                "timestamp": now,
+                "timestamp": since.astimezone(UTC).isoformat(timespec="milliseconds"),
                 "component": rule.service,
                 "class": "error_rate",
                 "custom_details": {

@@ -51,13 +51,15 @@ class Bodies:
         return self._resource(kind, entry_id, summary) | {"type": f"{kind}_reference"}
 
     def _resource(self, kind: str, entry_id: str, summary: str) -> Body:
+        return self._address(kind, entry_id) | {"summary": summary}
+
+    def _address(self, kind: str, entry_id: str) -> Body:
         path = f"{_PLURALS[kind]}/{entry_id}"
         return {
             "id": entry_id,
             "type": kind,
             "self": f"{self._api_url}/{path}",
             "html_url": f"{self._web_url}/{path}",
-            "summary": summary,
         }
 
     def user_reference(self, user_id: str) -> Body:
@@ -89,8 +91,7 @@ class Bodies:
 
     def webhook_incident(self, incident: Incident) -> Body:
         """Return an incident as V3 webhooks carry it."""
-        return self._resource("incident", incident.id, incident.title) | {
-            "summary": incident.title,
+        return self._address("incident", incident.id) | {
             "number": incident.number,
             "status": incident.status,
             "incident_key": incident.incident_key,
@@ -197,7 +198,7 @@ class Bodies:
                     "source_component": spec.component,
                     "service_group": spec.group,
                     "event_class": spec.class_,
-                    "creation_time": timestamp(alert.created_at),
+                    "creation_time": timestamp(spec.detected_at or alert.created_at),
                     "details": dict(spec.custom_details),
                 },
             },

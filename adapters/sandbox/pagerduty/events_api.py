@@ -92,7 +92,7 @@ class EventsApi:
             return _refused("'dedup_key' is missing or blank")
         dedup_key = event.dedup_key or self._account.new_id("", 32).lower()
         if event.payload is not None and event.event_action == "trigger":
-            self._trigger(service, _spec(event, event.payload, dedup_key), event.payload.timestamp)
+            self._trigger(service, _spec(event, event.payload, dedup_key))
         else:
             self._update(service, event.event_action, dedup_key)
         self._changes.announce()
@@ -122,7 +122,7 @@ class EventsApi:
         self._changes.announce()
         return _accepted("Change event processed")
 
-    def _trigger(self, service: Service, spec: AlertSpec, at: datetime | None) -> None:
+    def _trigger(self, service: Service, spec: AlertSpec) -> None:
         same = self._account.open_alert(service.id, spec.dedup_key or "")
         if same is not None:
             channel = {"type": "api", "summary": spec.summary, "details": dict(spec.custom_details)}
@@ -130,10 +130,10 @@ class EventsApi:
             return
         open_incident = self._account.open_incident_of(service.id) if service.grouping else None
         if open_incident is not None:
-            self._lifecycle.add_alert(open_incident, spec, at=_zoned(at))
+            self._lifecycle.add_alert(open_incident, spec)
             return
         urgency = urgency_of(spec.severity)
-        self._lifecycle.open(service.id, spec.summary, urgency=urgency, alerts=(spec,), at=_zoned(at))
+        self._lifecycle.open(service.id, spec.summary, urgency=urgency, alerts=(spec,))
 
     def _update(self, service: Service, action: str, dedup_key: str) -> None:
         alert = self._account.open_alert(service.id, dedup_key)
@@ -159,6 +159,7 @@ def _spec(event: _Event, payload: _Payload, dedup_key: str) -> AlertSpec:
         client=event.client,
         client_url=event.client_url,
         links=event.links,
+        detected_at=_zoned(payload.timestamp),
     )
 
 

@@ -164,6 +164,8 @@ class AlertSpec:
     client: str | None = None
     client_url: str | None = None
     links: tuple[JsonObject, ...] = ()
+    detected_at: datetime | None = None
+    """When the monitor says that it began (payload.timestamp); the alert's own time is its arrival."""
 
 
 @dataclass(frozen=True, kw_only=True)
