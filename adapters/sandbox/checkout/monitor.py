@@ -20,8 +20,8 @@ TIMEOUT_S = 3.0
 class AlertRule:
     """When the monitor pages: errors / requests over *window* above *threshold* for *pending_for*.
 
-    Windows of fewer than *min_requests* say nothing. It resolves below half of the threshold, so that a rate at
-    the border does not flap.
+    Windows of fewer than *min_requests* say nothing. It resolves below half of the threshold, so that a
+    rate at the border does not flap.
     """
 
     service: str = "checkout"
