@@ -35,6 +35,7 @@ class TemporalWorkflows:
                 id=f"incident-{course.incident}-{course.life}",
                 task_queue=TASK_QUEUE,
                 start_signal=signal,
+                start_signal_args=["the record changed"] if signal else [],
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 rpc_timeout=CALL,

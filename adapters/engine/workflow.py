@@ -57,15 +57,16 @@ class IncidentWorkflow:
         self._is_over = False
 
     @workflow.signal
-    def wake(self) -> None:
-        """The record has changed: look again. Carries nothing, so a forged one decides nothing."""
+    def wake(self, why: str = "") -> None:
+        """The record has changed: look again. It decides nothing; *why* is there to be sealed, so that a
+        stranger's signal, which is not, is refused."""
         self._wakes += 1
 
     @workflow.run
     async def run(self, course: Course) -> None:
         self._incident = course.incident
         beside = [asyncio.create_task(self._paint())]
-        if await self._do("investigate", result_type=bool):
+        if await self._do("investigate", result_type=bool) is True:
             await self._do("show")
             beside.append(asyncio.create_task(self._consult()))
         await self._follow()

@@ -14,7 +14,7 @@ from bot.domain.ids import ProposalId
 from bot.domain.plan import Check, Plan
 from bot.domain.playbook import Comparison
 from bot.domain.proposal import ProposalState
-from bot.ports import Reading
+from bot.ports import Clock, Reading, Signals
 
 LOOK_EVERY_S = 1.0
 INTERRUPTED = StepOutcome(
@@ -110,20 +110,20 @@ async def verify(world: World, proposal: ProposalId, *, sleep: Sleep = asyncio.s
     if record is None or record.state is not ProposalState.DONE:
         return record.state if record else ProposalState.UNKNOWN
     check = Plan.from_bytes(record.plan).verify
-    outcome = await watch(world, check, sleep=sleep)
+    outcome = await watch(world.signals, world.clock, check, sleep=sleep)
     state = ProposalState.VERIFIED if outcome.result is Result.DONE else ProposalState.NOT_RECOVERED
     await world.gate.conclude(proposal, state, outcome.detail)
     world.telemetry.outcome(state.value)
     return state
 
 
-async def watch(world: World, check: Check, *, sleep: Sleep = asyncio.sleep) -> StepOutcome:
+async def watch(signals: Signals, clock: Clock, check: Check, *, sleep: Sleep = asyncio.sleep) -> StepOutcome:
     """Return `DONE` once the signal was healthy for the hold time without a break, else `FAILED`."""
-    start = world.clock.now()
+    start = clock.now()
     healthy_since = None
-    reading = await world.signals.read(check.signal)
+    reading = await signals.read(check.signal)
     while True:
-        now = world.clock.now()
+        now = clock.now()
         if not is_healthy(check, reading):
             healthy_since = None
             if now - start > timedelta(seconds=check.within_s):
@@ -133,7 +133,7 @@ async def watch(world: World, check: Check, *, sleep: Sleep = asyncio.sleep) -> 
         if healthy_since is not None and now - healthy_since >= timedelta(seconds=check.hold_s):
             return StepOutcome(result=Result.DONE, detail=_recovered(check, reading, healthy_since - start))
         await sleep(LOOK_EVERY_S)
-        reading = await world.signals.read(check.signal)
+        reading = await signals.read(check.signal)
 
 
 def is_healthy(check: Check, reading: Reading) -> bool:

@@ -1,0 +1,1 @@
+"""The team's own data, read from files: the service catalogue and the playbooks."""
