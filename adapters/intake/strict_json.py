@@ -4,9 +4,10 @@ import json
 import math
 import re
 
+from pydantic import JsonValue
+
 from bot.domain.errors import Invalid
 
-JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
 
 MOST_NESTED = 64  # Our choice: real deliveries nest about ten deep.

@@ -4,18 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import AwareDatetime, ConfigDict, StringConstraints, ValidationError
 
+from adapters.intake.loose import Loose, LooseBody
 from adapters.intake.signatures import SigningSecrets, digests_in
 from adapters.intake.strict_json import parse_object
 from bot.domain.ids import IncidentId
@@ -92,55 +85,39 @@ def parse_webhook(body: bytes, *, received_at: datetime) -> IncidentEvent | Ping
     )
 
 
-_T = TypeVar("_T")
-
-
-def _or_none(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-_Loose = Annotated[_T | None, WrapValidator(_or_none)]
-"""A field that counts as missing when its shape is not the one we know."""
 _ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class _Reference(LooseBody):
+    id: Loose[str] = None
 
 
-class _Reference(_Body):
-    id: _Loose[str] = None
-
-
-class _Incident(_Body):
-    id: _Loose[str] = None
-    type: _Loose[str] = None
-    title: _Loose[str] = None
-    summary: _Loose[str] = None
-    status: _Loose[IncidentStatus] = None
-    service: _Loose[_Reference] = None
-    created_at: _Loose[AwareDatetime] = None
+class _Incident(LooseBody):
+    id: Loose[str] = None
+    type: Loose[str] = None
+    title: Loose[str] = None
+    summary: Loose[str] = None
+    status: Loose[IncidentStatus] = None
+    service: Loose[_Reference] = None
+    created_at: Loose[AwareDatetime] = None
 
 
 class _Data(_Incident):
-    incident: _Loose[_Incident] = None
+    incident: Loose[_Incident] = None
     """The incident's reference, in events about its notes, responders, updates, tasks and workflows."""
 
 
-class _Event(_Body):
+class _Event(LooseBody):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
     id: _ShortText
     event_type: _ShortText
-    resource_type: _Loose[str] = None
-    occurred_at: _Loose[AwareDatetime] = None
-    data: _Loose[_Data] = None
+    resource_type: Loose[str] = None
+    occurred_at: Loose[AwareDatetime] = None
+    data: Loose[_Data] = None
 
 
-class _Envelope(_Body):
+class _Envelope(LooseBody):
     event: _Event
 
 

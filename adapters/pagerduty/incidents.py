@@ -1,0 +1,73 @@
+"""Incidents, people on call and notes in a PagerDuty account."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from adapters.intake.strict_json import JsonObject
+from adapters.pagerduty.bodies import incident_from, notes_from, on_call_from
+from adapters.pagerduty.rest import RestApi, path_of
+from bot.domain.catalogue import Catalogue
+from bot.domain.ids import IncidentId
+from bot.domain.incident import Incident, IncidentStatus
+from bot.domain.person import OnCall
+
+_OPEN = ("triggered", "acknowledged")
+
+
+class PagerDutyIncidents:
+    """`Incidents` over the REST API; *catalogue* names our services."""
+
+    def __init__(self, api: RestApi, catalogue: Catalogue) -> None:
+        self._api = api
+        self._catalogue = catalogue
+
+    async def read(self, incident: IncidentId) -> Incident:
+        """Return the incident with its alerts. Raises `NotFound`."""
+        whole, alerts = await asyncio.gather(
+            self._api.get(path_of("incidents", incident)),
+            self._api.list(path_of("incidents", incident, "alerts")),
+        )
+        return incident_from(whole.get("incident"), self._catalogue, alerts=alerts)
+
+    async def opened_since(self, start: datetime) -> Sequence[Incident]:
+        """Return the open incidents opened since the second of *start*, oldest first, without alerts."""
+        since = start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = {"statuses[]": list(_OPEN), "since": since, "sort_by": "created_at:asc"}
+        bodies = await self._api.list("incidents", params=params)
+        return tuple(incident_from(body, self._catalogue) for body in bodies)
+
+    async def on_call(self, incident: Incident) -> Sequence[OnCall]:
+        """Return who is on call now for the incident's escalation policy, lowest level first."""
+        if incident.escalation_policy_id is None:
+            return ()
+        params = {
+            "escalation_policy_ids[]": [incident.escalation_policy_id],
+            "include[]": ["users"],
+            "earliest": "true",
+        }
+        return on_call_from(await self._api.list("oncalls", params=params))
+
+    async def notes(self, incident: IncidentId) -> Sequence[str]:
+        """Return the notes' texts, oldest first."""
+        return notes_from(await self._api.get(path_of("incidents", incident, "notes")))
+
+    async def add_note(self, incident: IncidentId, text: str) -> None:
+        """Add a note. Raises `Unclear` when it may have been added."""
+        await self._api.write("POST", path_of("incidents", incident, "notes"), {"note": {"content": text}})
+
+    async def acknowledge(self, incident: IncidentId) -> None:
+        """Acknowledge the incident."""
+        await self._set_status(incident, IncidentStatus.ACKNOWLEDGED)
+
+    async def resolve(self, incident: IncidentId) -> None:
+        """Resolve the incident."""
+        await self._set_status(incident, IncidentStatus.RESOLVED)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._api.aclose()
+
+    async def _set_status(self, incident: IncidentId, status: IncidentStatus) -> None:
+        body: JsonObject = {"incident": {"type": "incident_reference", "status": status.value}}
+        await self._api.write("PUT", path_of("incidents", incident), body)

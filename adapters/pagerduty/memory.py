@@ -1,0 +1,71 @@
+"""`Incidents` in memory, for tests and for trying things out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from bot.domain.errors import Invalid, NotFound
+from bot.domain.ids import IncidentId
+from bot.domain.incident import Incident, IncidentStatus
+from bot.domain.person import OnCall
+
+
+class MemoryIncidents:
+    """A pager with the given incidents and people; *on_call* is by escalation policy."""
+
+    def __init__(
+        self, incidents: Iterable[Incident] = (), *, on_call: Mapping[str, Sequence[OnCall]] | None = None
+    ) -> None:
+        self._incidents = {incident.id: incident for incident in incidents}
+        self._on_call = dict(on_call or {})
+        self._notes: dict[IncidentId, list[str]] = {}
+
+    def put(self, incident: Incident) -> None:
+        """Open *incident*, or set it as it stands now."""
+        self._incidents[incident.id] = incident
+
+    async def read(self, incident: IncidentId) -> Incident:
+        """Return the incident with its alerts. Raises `NotFound`."""
+        return self._known(incident)
+
+    async def opened_since(self, start: datetime) -> Sequence[Incident]:
+        """Return the open incidents opened since the second of *start*, oldest first, without alerts."""
+        since = start.replace(microsecond=0)
+        found = [one for one in self._incidents.values() if one.is_open and one.opened_at >= since]
+        found.sort(key=lambda incident: incident.opened_at)
+        return tuple(incident.model_copy(update={"alerts": ()}) for incident in found)
+
+    async def on_call(self, incident: Incident) -> Sequence[OnCall]:
+        """Return who is on call for the incident's escalation policy, lowest level first."""
+        people = self._on_call.get(incident.escalation_policy_id or "", ())
+        return tuple(sorted(people, key=lambda person: (person.level, person.name)))
+
+    async def notes(self, incident: IncidentId) -> Sequence[str]:
+        """Return the notes' texts, oldest first."""
+        return tuple(self._notes.get(self._known(incident).id, ()))
+
+    async def add_note(self, incident: IncidentId, text: str) -> None:
+        """Add a note; one without text is refused as `Invalid`."""
+        if not text:
+            raise Invalid("A note needs a text.")
+        self._notes.setdefault(self._known(incident).id, []).append(text)
+
+    async def acknowledge(self, incident: IncidentId) -> None:
+        """Acknowledge the incident. Raises `Invalid` when it is resolved."""
+        if not self._known(incident).is_open:
+            raise Invalid(f"Incident {incident} is resolved.")
+        self._set_status(incident, IncidentStatus.ACKNOWLEDGED)
+
+    async def resolve(self, incident: IncidentId) -> None:
+        """Resolve the incident. Raises `Invalid` when it is resolved."""
+        if not self._known(incident).is_open:
+            raise Invalid(f"Incident {incident} is resolved.")
+        self._set_status(incident, IncidentStatus.RESOLVED)
+
+    def _known(self, incident: IncidentId) -> Incident:
+        found = self._incidents.get(incident)
+        if found is None:
+            raise NotFound(f"There is no incident {incident}.")
+        return found
+
+    def _set_status(self, incident: IncidentId, status: IncidentStatus) -> None:
+        self._incidents[incident] = self._known(incident).model_copy(update={"status": status})
