@@ -1,0 +1,210 @@
+"""The page of the sandbox Slack in a real browser: a person reads, presses, types and switches roles."""
+
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+from slack_bolt.async_app import AsyncApp
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from adapters.sandbox.serving import serving
+from adapters.sandbox.slack import SandboxSlack, running_slack
+from tests.contracts.sandbox_slack_builders import (
+    ALICE,
+    BOB,
+    INCIDENTS,
+    a_button,
+    a_card,
+    a_client,
+    a_modal,
+    a_section,
+    a_workspace,
+    actions,
+)
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SandboxSlack]:
+    """A workspace whose app allows Alice to approve, refuses others privately, and opens a modal on `ask`."""
+    async with running_slack(a_workspace()) as slack:
+        client = a_client(slack)
+        bolt = AsyncApp(client=client, signing_secret=slack.config.signing_secret)
+
+        async def decide(ack: Any, body: dict[str, Any]) -> None:
+            await ack()
+            person, ts = body["user"]["id"], body["message"]["ts"]
+            if person == ALICE:
+                done = [a_section(f":white_check_mark: Approved by <@{person}>")]
+                await client.chat_update(channel=INCIDENTS, ts=ts, text="done", blocks=done)
+            else:
+                await client.chat_postEphemeral(
+                    channel=INCIDENTS, user=person, text="Only on-call may approve."
+                )
+
+        async def ask(ack: Any, body: dict[str, Any]) -> None:
+            await ack()
+            await client.views_open(trigger_id=body["trigger_id"], view=a_modal())
+
+        async def check(ack: Any, body: dict[str, Any]) -> None:
+            reason = body["view"]["state"]["values"]["reason"]["reason_text"]["value"]
+            errors = {"reason": "Say more."}
+            await (ack(response_action="errors", errors=errors) if len(reason) < 5 else ack())
+
+        async def answer(ack: Any, body: dict[str, Any]) -> None:
+            await ack(f"You asked for *{body['text']}*.")
+
+        bolt.action("approve")(decide)
+        bolt.action("ask")(ask)
+        bolt.view("confirm")(check)
+        bolt.command("/incident")(answer)
+        handler = AsyncSlackRequestHandler(bolt)
+        async with serving(Starlette(routes=[Route("/", handler.handle, methods=["POST"])])) as url:
+            await slack.deliver_to(url)
+            yield slack
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        yield browser
+        await browser.close()
+
+
+async def opened(
+    browser: Browser, slack: SandboxSlack, user: str, *, width: int = 1280, height: int = 900
+) -> tuple[Page, list[str]]:
+    """Open the page as *user*; also return the list of errors that it logs."""
+    page = await browser.new_page(viewport={"width": width, "height": height})
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(f"{slack.url}/?user={user}")
+    return page, errors
+
+
+async def post(slack: SandboxSlack, *blocks: dict[str, Any], text: str = "card") -> str:
+    return str(
+        (await a_client(slack).chat_postMessage(channel=INCIDENTS, text=text, blocks=list(blocks)))["ts"]
+    )
+
+
+async def test_two_people_see_the_card_and_its_outcome_live(slack: SandboxSlack, browser: Browser) -> None:
+    ts = await post(slack, *a_card())
+    alice, errors = await opened(browser, slack, ALICE)
+    bob, _ = await opened(browser, slack, BOB)
+
+    await bob.click(f'[data-ts="{ts}"] [data-action-id=approve]')
+    await expect(bob.locator(".message.ephemeral")).to_contain_text("Only on-call may approve.")
+    await expect(bob.get_by_role("status")).to_contain_text("“Approve” delivered")
+    await expect(alice.locator(".message.ephemeral")).to_have_count(0)
+    await alice.click(f'[data-ts="{ts}"] [data-action-id=approve]')
+
+    for page in (alice, bob):
+        await expect(page.locator(f'[data-ts="{ts}"]')).to_contain_text("Approved by @Alice Adler")
+        await expect(page.locator("[data-action-id]")).to_have_count(0)
+    assert [] == errors
+
+
+async def test_a_dangerous_button_asks_first(slack: SandboxSlack, browser: Browser) -> None:
+    words = {name: {"type": "plain_text", "text": name} for name in ("title", "text", "confirm", "deny")}
+    await post(slack, actions(a_button(confirm=words)))
+    page, _ = await opened(browser, slack, ALICE)
+
+    await page.click("[data-action-id=approve]")
+    await page.click("[data-confirm=no]")
+    assert () == slack.deliveries
+    await page.click("[data-action-id=approve]")
+    await page.click("[data-confirm=yes]")
+
+    await slack.wait_for(lambda s: len(s.deliveries) == 1)
+
+
+async def test_a_command_a_thread_and_a_modal_work_as_in_slack(slack: SandboxSlack, browser: Browser) -> None:
+    ts = await post(slack, actions(a_button("ask", "Ask")))
+    await a_client(slack).chat_postMessage(channel=INCIDENTS, thread_ts=ts, text="_evidence_")
+    page, errors = await opened(browser, slack, ALICE)
+
+    await page.fill("#composer-text", "/incident status Q1")
+    await page.press("#composer-text", "Enter")
+    await expect(page.locator(".message.ephemeral strong")).to_have_text("status Q1")
+    await page.get_by_role("button", name="1 reply").click()
+    await expect(page.locator("#thread-log em")).to_have_text("evidence")
+    await page.fill("#thread-text", "/incident status")
+    await page.press("#thread-text", "Enter")
+    await expect(page.get_by_role("status")).to_contain_text("not supported in threads")
+    await page.click("#log [data-action-id=ask]")
+    await page.fill("[data-input-of=reason]", "meh")
+    await page.get_by_role("button", name="Send", exact=True).last.click()
+    await expect(page.get_by_text("Say more.")).to_be_visible()
+    await page.fill("[data-input-of=reason]", "because")
+    await page.get_by_role("button", name="Send", exact=True).last.click()
+
+    await expect(page.locator("#modal")).to_be_hidden()
+    assert {} == slack.views
+    assert [] == errors
+
+
+async def test_data_never_becomes_markup(slack: SandboxSlack, browser: Browser) -> None:
+    hostile = "<img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script>"
+    await post(slack, a_section(hostile), {"type": "header", "text": {"type": "plain_text", "text": hostile}})
+    await post(slack, a_section("<javascript:document.title='owned'|click> <https://example.com|*good*>"))
+    await slack.say(BOB, INCIDENTS, hostile)
+    page, errors = await opened(browser, slack, ALICE)
+
+    await expect(page.locator("article")).to_have_count(3)
+    assert 0 == await page.locator("article img, article script").count()
+    links = await page.locator("article a").evaluate_all("links => links.map(link => link.href)")
+    assert ["https://example.com/"] == links
+    assert ("# incidents · Sandbox Works", []) == (await page.title(), errors)
+
+
+async def test_mrkdwn_is_drawn_as_slack_draws_it(slack: SandboxSlack, browser: Browser) -> None:
+    text = (
+        "*bold* _it_ ~gone~ `co*de*` 2*3*4\n> quoted *b*\n```\nline &lt;1&gt;\n  line 2\n```\n"
+        f"<@{BOB}> <!subteam^S0ONCALL> <!channel> <!date^0^{{date_num}}|never> "
+        ":red_circle: *<https://a.example|bold link>*"
+    )
+    await post(slack, a_section(text))
+    page, _ = await opened(browser, slack, ALICE)
+    body = page.locator("article .text")
+
+    drawn = await body.evaluate("element => element.innerHTML.replace(/<svg.*?<\\/svg>/g, '(icon)')")
+
+    assert (
+        "<strong>bold</strong> <em>it</em> <s>gone</s> <code>co*de*</code> 2*3*4"
+        "<blockquote>quoted <strong>b</strong></blockquote>"
+        "<pre>line &lt;1&gt;\n  line 2</pre>"
+        '<span class="mention">@Bob Baum</span> <span class="mention">@oncall</span> '
+        '<span class="mention loud">@channel</span> '
+        '<time datetime="1970-01-01T00:00:00.000Z" title="never">1970-01-01</time> (icon) '
+        '<strong><a href="https://a.example/" target="_blank" rel="noopener noreferrer">'
+        "bold link</a></strong>"
+    ) == drawn
+
+
+async def test_on_a_phone_nothing_is_wider_than_the_screen(slack: SandboxSlack, browser: Browser) -> None:
+    await post(slack, a_section("`" + "x" * 400 + "`"), *a_card()[1:])
+    page, errors = await opened(browser, slack, ALICE, width=390, height=844)
+
+    await expect(page.locator("[data-action-id=approve]")).to_be_in_viewport()
+    await expect(page.locator("#sidebar")).to_be_hidden()
+    assert 390 == await page.evaluate("document.documentElement.scrollWidth")
+    await page.get_by_role("button", name="Show channels").click()
+    await page.get_by_role("button", name="# others").click()
+    await expect(page.get_by_role("heading", level=1).first).to_have_text("# others")
+    await page.get_by_label("You are").select_option(BOB)
+    await page.wait_for_url(f"**user={BOB}**")
+    await expect(page.get_by_text("Nothing has been said here yet.")).to_be_visible()
+    assert [] == errors
