@@ -20,6 +20,7 @@ _NO_QUOTE = "\u203a"  # At the start of a line even an escaped `>` would make a 
 _EMOJI = re.compile(r":(?!\d{1,2}:)(?=[\w+'-]+:)")  # A clock's `12:30:45` holds none.
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _UNSAFE_IN_ADDRESS = frozenset('<>|"`\\')
+_ESCAPED_MENTION = re.compile(r"&lt;@([UW][A-Z0-9]{2,30})&gt;")
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,30}")
 _BARE_LINE = re.compile(r"(?!\")[!-_a-~](?:[ -_a-~]*[!-_a-~])?")
 _BARE_WORD = re.compile(r"(?![\"'])[!-_a-~]+")
@@ -169,3 +170,12 @@ def _date(moment: datetime, form: str, fallback: str) -> Mrkdwn:
 def join(parts: list[Mrkdwn], separator: str = "\n") -> Mrkdwn:
     """Return the parts that are not empty, joined."""
     return Mrkdwn(separator.join(part for part in parts if part))
+
+
+def sentence(text: str) -> Mrkdwn:
+    """Return a sentence of our own for one person: its styles and mentions of people stay.
+
+    Only that person sees it, so a mention in it calls nobody. All else is escaped.
+    """
+    shown = "\n".join(visible(line) for line in text.split("\n"))
+    return Mrkdwn(_ESCAPED_MENTION.sub(r"<@\1>", entities(shown)))

@@ -1,0 +1,146 @@
+"""The incoming side: Bolt takes verified payloads apart; what was done is queued before the answer."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from adapters.slack.actions import (
+    COMMAND,
+    PREFIX,
+    ButtonPressed,
+    CommandGiven,
+    DetailsAsked,
+    parse_button,
+    parse_command,
+    summary_of,
+    to_bytes,
+    who_and_where,
+)
+from adapters.slack.api import SLACK_API, Installation
+from adapters.slack.verify import Verified
+from bot.domain.errors import HandrailError, Invalid, Unavailable
+from bot.domain.ids import SlackUserId
+from bot.ports import Clock, Inbox, Stream
+
+log = structlog.get_logger()
+
+PATH = "/slack/events"
+PUT_TIMEOUT_S = 1.5  # Our choice: of Slack's 3 s, what is left is for saying that it did not work.
+TELL_TIMEOUT_S = 1.0
+
+Tell = Callable[[str, SlackUserId, str], Awaitable[None]]
+"""Says something to one person in a channel: `SlackChat.tell`."""
+
+
+class Intake:
+    """Puts what people do into the queue, and tells them when that is not possible."""
+
+    def __init__(self, inbox: Inbox, tell: Tell) -> None:
+        self._inbox = inbox
+        self._tell = tell
+
+    async def press(self, body: Mapping[str, object]) -> BoltResponse:
+        """Take a button. 200 only once it is durable, or when it is none of ours and the person knows."""
+        try:
+            action = parse_button(body)
+        except Invalid as exc:
+            log.warning("slack_action_not_understood", why=str(exc))
+            await self._say(body, "I do not know that button. Read the card again, and press there.")
+            return BoltResponse(status=200)
+        if await self._stored(action):
+            return BoltResponse(status=200)
+        await self._say(body, "I could not take that: my queue does not answer. Press again in a moment.")
+        return BoltResponse(status=503)
+
+    async def command(self, body: Mapping[str, object]) -> str:
+        """Take a slash command; return what the person reads at once, nothing when the answer follows."""
+        try:
+            action = parse_command(body)
+        except Invalid as exc:
+            log.warning("slack_command_not_understood", why=str(exc))
+            return f"I do not understand that. Try `{COMMAND} help`."
+        if await self._stored(action):
+            return ""
+        return "I could not take that: my queue does not answer. Try again in a moment."
+
+    async def _stored(self, action: ButtonPressed | DetailsAsked | CommandGiven) -> bool:
+        try:
+            async with asyncio.timeout(PUT_TIMEOUT_S):
+                is_new = await self._inbox.put(Stream.ACTIONS, action.key, to_bytes(action))
+        except (Unavailable, TimeoutError) as exc:
+            log.warning("slack_action_not_stored", what=summary_of(action), error=type(exc).__name__)
+            return False
+        log.info("slack_action_stored", what=summary_of(action), is_new=is_new)
+        return True
+
+    async def _say(self, body: Mapping[str, object], text: str) -> None:
+        found = who_and_where(body)
+        if found is None:
+            return
+        user, channel = found
+        try:
+            async with asyncio.timeout(TELL_TIMEOUT_S):
+                await self._tell(channel, user, text)
+        except (HandrailError, TimeoutError) as exc:
+            # Slack marks the button as failed by our 503; more cannot be said while Slack does not answer.
+            log.warning("slack_person_not_told", error=type(exc).__name__)
+
+
+def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLACK_API) -> AsyncApp:
+    """Return the Bolt app, whose listeners only store and answer. It trusts its caller: see `slack_route`."""
+
+    async def authorize(**_: object) -> AuthorizeResult:
+        # Known from start-up: Bolt would ask Slack at the first click, within the person's 3 s.
+        return AuthorizeResult(
+            enterprise_id=installation.enterprise_id,
+            team_id=installation.team_id,
+            bot_user_id=installation.bot_user_id,
+            bot_id=installation.bot_id,
+        )
+
+    app = AsyncApp(
+        name="handrail",
+        client=AsyncWebClient(base_url=base_url),
+        authorize=authorize,
+        # The gate in front has verified the bytes, by the store's clock; Bolt would ask this machine's.
+        signing_secret="",
+        request_verification_enabled=False,
+        ssl_check_enabled=False,
+        # The answer waits for the listener: no polling for the ack, and none lost when a listener fails.
+        process_before_response=True,
+    )
+
+    async def press(ack: AsyncAck, body: dict[str, object]) -> BoltResponse:
+        answer = await intake.press(body)
+        return await ack() if answer.status == 200 else answer
+
+    async def command(ack: AsyncAck, body: dict[str, object]) -> BoltResponse:
+        return await ack(await intake.command(body))
+
+    app.action(re.compile(f"^{re.escape(PREFIX)}"))(press)
+    app.command(COMMAND)(command)
+    return app
+
+
+def slack_route(app: AsyncApp, *, signing_secret: str, installation: Installation, clock: Clock) -> Route:
+    """Return the route `PATH`: Bolt behind the verifier."""
+    handler = AsyncSlackRequestHandler(app)
+
+    async def bolt(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handler.handle(Request(scope, receive))
+        await response(scope, receive, send)
+
+    gate = Verified(bolt, signing_secret=signing_secret, installation=installation, clock=clock)
+    # An object and not a function: Starlette then passes every method on, and the gate answers them.
+    return Route(PATH, gate)

@@ -1,0 +1,192 @@
+"""The port `Chat` on Slack's Web API."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+
+from adapters.slack.api import Installation, Method, SlackApi
+from adapters.slack.pace import Edits, Pace
+from adapters.slack.views.blocks import PARAGRAPH, sections
+from adapters.slack.views.card import card_blocks, card_text, shows_whole
+from adapters.slack.views.document import document_blocks, document_modal, document_text
+from adapters.slack.views.text import pieces, sentence, shorten
+from bot.domain.card import Card, CardRef
+from bot.domain.document import Document
+from bot.domain.errors import RateLimited, Unavailable, Unclear
+from bot.domain.ids import SlackUserId
+
+EVENT_TYPE = "handrail"
+EDIT_ATTEMPTS = 4
+_PAGE = 200
+_PAGES = 5  # Our choice: a message whose answer was lost is among the last thousand.
+
+
+class _Metadata(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    event_type: str = ""
+    event_payload: Mapping[str, object] = {}
+
+
+class _Message(BaseModel):
+    """A message as Slack's history has it, as far as it is read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    ts: str
+    user: str | None = None
+    bot_id: str | None = None
+    metadata: _Metadata | None = None
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    messages: tuple[_Message, ...] = ()
+    response_metadata: Mapping[str, object] | None = None
+
+
+class SlackChat:
+    """Posts, edits and finds messages. Close it with `aclose`."""
+
+    def __init__(
+        self,
+        api: SlackApi,
+        installation: Installation,
+        *,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = api
+        self._us = installation
+        self._pace = pace
+        self._sleep = sleep
+        self._edits = Edits(pace, self._edit)
+
+    async def aclose(self) -> None:
+        await self._edits.aclose()
+
+    def shows_whole(self, card: Card) -> bool:
+        return shows_whole(card)
+
+    async def post_card(self, channel: str, card: Card, *, key: str) -> CardRef:
+        return await self._post(channel, card_text(card), card_blocks(card), key=key)
+
+    async def find_card(self, channel: str, *, key: str) -> CardRef | None:
+        """Return the newest message of ours with *key* among the channel's last thousand, or None."""
+        ts = await self._find(Method.HISTORY, key, channel=channel)
+        return None if ts is None else CardRef(channel=channel, ts=ts)
+
+    async def update_card(self, ref: CardRef, card: Card) -> None:
+        await self._edits.put(ref, card)
+
+    async def reply(self, ref: CardRef, document: Document, *, key: str) -> None:
+        text, blocks = document_text(document), document_blocks(document)
+        await self._post(ref.channel, text, blocks, key=key, thread_ts=ref.ts)
+
+    async def has_reply(self, ref: CardRef, *, key: str) -> bool:
+        return await self._find(Method.REPLIES, key, channel=ref.channel, ts=ref.ts) is not None
+
+    async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
+        said = sentence(text)
+        paragraphs = [said] if len(said) <= PARAGRAPH else pieces(text, PARAGRAPH)
+        short = said if len(said) <= PARAGRAPH else shorten(text, PARAGRAPH)
+        await self._whisper(channel, user, short, sections(paragraphs), thread_ts)
+
+    async def tell_document(
+        self, channel: str, user: SlackUserId, document: Document, *, thread_ts: str | None = None
+    ) -> None:
+        """Show *document* to one person only: the answer to a command."""
+        await self._whisper(channel, user, document_text(document), document_blocks(document), thread_ts)
+
+    async def show_details(self, trigger_id: str, document: Document) -> None:
+        view = document_modal(document)
+        await self._api.write(Method.OPEN_VIEW, {"trigger_id": trigger_id, "view": view})
+
+    async def _post(
+        self, channel: str, text: str, blocks: object, *, key: str, thread_ts: str | None = None
+    ) -> CardRef:
+        body = _message(channel, text, blocks) | {
+            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
+        }
+        if thread_ts is not None:
+            body["thread_ts"] = thread_ts
+        async with self._pace.turn(channel):
+            answer = await self._pace.patiently(lambda: self._api.write(Method.POST, body))
+        where, ts = answer.get("channel"), answer.get("ts")
+        if not isinstance(where, str) or not isinstance(ts, str):
+            raise Unclear("Slack took a message and did not say where it stands.")
+        return CardRef(channel=where, ts=ts)
+
+    async def _whisper(
+        self, channel: str, user: SlackUserId, text: str, blocks: object, thread_ts: str | None
+    ) -> None:
+        body = _message(channel, text, blocks) | {"user": user}
+        if thread_ts is not None:
+            body["thread_ts"] = thread_ts
+        await self._pace.patiently(lambda: self._api.write(Method.POST_EPHEMERAL, body))
+
+    async def _edit(self, ref: CardRef, card: Card) -> None:
+        """Send one edit; it says the same however often it arrives, so a lost answer is no reason to stop."""
+        body = _message(ref.channel, card_text(card), card_blocks(card)) | {"ts": ref.ts}
+        attempts = AsyncRetrying(
+            stop=stop_after_attempt(EDIT_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.5, max=5) + wait_random(0, 0.5),
+            retry=retry_if_exception(_may_pass),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            async for attempt in attempts:
+                with attempt:
+                    await self._pace.patiently(lambda: self._api.write(Method.UPDATE, body))
+        except Unclear as exc:
+            raise Unavailable(f"The card could not be edited: {exc}") from exc
+
+    async def _find(self, method: Method, key: str, **where: str) -> str | None:
+        async for message in self._messages(method, **where):
+            if self._is_ours(message) and _key_of(message) == key:
+                return message.ts
+        return None
+
+    async def _messages(self, method: Method, **where: str) -> AsyncIterator[_Message]:
+        cursor = ""
+        for _ in range(_PAGES):
+            more = {"cursor": cursor} if cursor else {}
+            page = _page(
+                await self._api.read(method, limit=_PAGE, include_all_metadata=True, **where, **more)
+            )
+            for message in page.messages:
+                yield message
+            found = (page.response_metadata or {}).get("next_cursor")
+            if not isinstance(found, str) or not found:
+                return
+            cursor = found
+
+    def _is_ours(self, message: _Message) -> bool:
+        return message.user == self._us.bot_user_id or message.bot_id == self._us.bot_id
+
+
+def _message(channel: str, text: str, blocks: object) -> dict[str, object]:
+    return {"channel": channel, "text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
+
+
+def _may_pass(error: BaseException) -> bool:
+    """A limit was waited out already, and a refusal stays one."""
+    return isinstance(error, Unclear | Unavailable) and not isinstance(error, RateLimited)
+
+
+def _page(answer: Mapping[str, object]) -> _Page:
+    try:
+        return _Page.model_validate(answer)
+    except ValidationError as exc:
+        raise Unavailable(f"Slack's history cannot be read: {exc.error_count()} errors.") from exc
+
+
+def _key_of(message: _Message) -> object:
+    metadata = message.metadata
+    if metadata is None or metadata.event_type != EVENT_TYPE:
+        return None
+    return metadata.event_payload.get("key")

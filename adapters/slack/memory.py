@@ -1,0 +1,110 @@
+"""The twins of chat and directory in memory: what was posted is there to be read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from adapters.slack.views.card import shows_whole
+from bot.domain.card import Card, CardRef
+from bot.domain.document import Document
+from bot.domain.errors import NotFound
+from bot.domain.ids import SlackUserId
+from bot.domain.person import Person
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One document in a card's thread."""
+
+    ref: CardRef
+    document: Document
+    key: str
+
+
+@dataclass(frozen=True)
+class Whisper:
+    """What one person was told."""
+
+    channel: str
+    user: SlackUserId
+    said: str | Document
+    thread_ts: str | None
+
+
+@dataclass
+class MemoryChat:
+    """Keeps the newest state of each card, and everything else in order."""
+
+    cards: dict[CardRef, Card] = field(default_factory=dict)
+    keys: dict[CardRef, str] = field(default_factory=dict)
+    edits: list[tuple[CardRef, Card]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    told: list[Whisper] = field(default_factory=list)
+    opened: list[tuple[str, Document]] = field(default_factory=list)
+    _numbers: Iterable[int] = field(default_factory=lambda: count(1))
+
+    def shows_whole(self, card: Card) -> bool:
+        return shows_whole(card)
+
+    async def post_card(self, channel: str, card: Card, *, key: str) -> CardRef:
+        ref = CardRef(channel=channel, ts=f"1700000000.{next(iter(self._numbers)):06d}")
+        self.cards[ref], self.keys[ref] = card, key
+        return ref
+
+    async def find_card(self, channel: str, *, key: str) -> CardRef | None:
+        newest_first = reversed(self.keys.items())
+        return next((ref for ref, known in newest_first if ref.channel == channel and known == key), None)
+
+    async def update_card(self, ref: CardRef, card: Card) -> None:
+        if ref not in self.cards:
+            raise NotFound(f"There is no card {ref.ts} in {ref.channel}.")
+        self.cards[ref] = card
+        self.edits.append((ref, card))
+
+    async def reply(self, ref: CardRef, document: Document, *, key: str) -> None:
+        if ref not in self.cards:
+            raise NotFound(f"There is no card {ref.ts} in {ref.channel}.")
+        self.replies.append(Reply(ref, document, key))
+
+    async def has_reply(self, ref: CardRef, *, key: str) -> bool:
+        return any(reply.ref == ref and reply.key == key for reply in self.replies)
+
+    async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
+        self.told.append(Whisper(channel, user, text, thread_ts))
+
+    async def tell_document(
+        self, channel: str, user: SlackUserId, document: Document, *, thread_ts: str | None = None
+    ) -> None:
+        self.told.append(Whisper(channel, user, document, thread_ts))
+
+    async def show_details(self, trigger_id: str, document: Document) -> None:
+        self.opened.append((trigger_id, document))
+
+
+class MemoryDirectory:
+    """A directory of the given people."""
+
+    def __init__(self, people: Iterable[Person] = ()) -> None:
+        self._people = {person.id: person for person in people}
+
+    def put(self, person: Person) -> None:
+        """Add *person*, or change what is known of them."""
+        self._people[person.id] = person
+
+    async def person(self, user: SlackUserId) -> Person:
+        if user not in self._people:
+            raise NotFound(f"Slack knows no user {user}.")
+        return self._people[user]
+
+    async def by_email(self, email: str) -> SlackUserId | None:
+        wanted = email.casefold()
+        return next(
+            (
+                person.id
+                for person in self._people.values()
+                if person.email is not None
+                and person.email.casefold() == wanted
+                and not person.is_deactivated
+            ),
+            None,
+        )

@@ -1,0 +1,342 @@
+"""The port `Chat`, on the sandbox Slack and in memory, and what only a real Slack can do to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from adapters.sandbox.slack import Message, SandboxSlack, running_slack
+from adapters.slack.api import Installation, Method, SlackApi, read_installation, slack_api
+from adapters.slack.chat import SlackChat
+from adapters.slack.memory import MemoryChat
+from adapters.slack.pace import Pace
+from bot.domain.card import CardRef
+from bot.domain.errors import Invalid, NotFound, RateLimited, Refused, Unavailable, Unclear
+from bot.ports import Chat
+from tests.contracts.sandbox_slack_builders import ALICE, CLOSED_ROOM, INCIDENTS, OTHERS, a_workspace
+from tests.slack_builders import ONCALL, a_card, a_document, an_offer, labels
+
+
+class FastTime:
+    """Time that passes only by sleeping, for Slack and for us alike."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self.naps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    def pace(self) -> Pace:
+        return Pace(monotonic=self, sleep=self.sleep)
+
+
+@dataclass
+class Bench:
+    """A chat under test, and the card that stands at a ref."""
+
+    chat: Chat
+    status_of: Callable[[CardRef], str]
+
+
+@pytest.fixture
+def time() -> FastTime:
+    return FastTime()
+
+
+@pytest.fixture
+async def slack(time: FastTime) -> AsyncIterator[SandboxSlack]:
+    async with running_slack(a_workspace(), clock=time) as slack:
+        yield slack
+
+
+@pytest.fixture
+async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=2) as api:
+        yield api
+
+
+@pytest.fixture
+async def us(api: SlackApi, slack: SandboxSlack) -> Installation:
+    return await read_installation(api, app_id=slack.config.app_id)
+
+
+@pytest.fixture
+async def chat(api: SlackApi, us: Installation, time: FastTime) -> AsyncIterator[SlackChat]:
+    chat = SlackChat(api, us, pace=time.pace(), sleep=time.sleep)
+    yield chat
+    await chat.aclose()
+
+
+@pytest.fixture(params=["memory", "slack"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    if request.param == "memory":
+        memory = MemoryChat()
+        return Bench(memory, lambda ref: memory.cards[ref].status_line)
+    slack: SandboxSlack = request.getfixturevalue("slack")
+    return Bench(request.getfixturevalue("chat"), lambda ref: str(_at(slack, ref).blocks[0]["text"]["text"]))
+
+
+def _at(slack: SandboxSlack, ref: CardRef) -> Message:
+    return next(message for message in slack.messages(ref.channel) if message.ts == ref.ts)
+
+
+async def test_a_posted_card_is_found_by_its_key(bench: Bench) -> None:
+    ref = await bench.chat.post_card(INCIDENTS, a_card(), key="card-Q1-1")
+
+    assert ref == await bench.chat.find_card(INCIDENTS, key="card-Q1-1")
+    assert await bench.chat.find_card(INCIDENTS, key="card-Q2-1") is None
+
+
+async def test_an_edit_changes_the_card_in_place_and_keeps_its_key(bench: Bench) -> None:
+    ref = await bench.chat.post_card(INCIDENTS, a_card(), key="k")
+
+    await bench.chat.update_card(ref, a_card(status_line="Resolved: checkout"))
+
+    assert "Resolved: checkout" == bench.status_of(ref)
+    assert ref == await bench.chat.find_card(INCIDENTS, key="k")
+
+
+async def test_a_card_that_does_not_exist_cannot_be_edited(bench: Bench) -> None:
+    with pytest.raises(NotFound):
+        await bench.chat.update_card(CardRef(channel=INCIDENTS, ts="1.000001"), a_card())
+
+
+async def test_a_reply_is_found_in_its_thread_only(bench: Bench) -> None:
+    ref = await bench.chat.post_card(INCIDENTS, a_card(), key="k1")
+    other = await bench.chat.post_card(INCIDENTS, a_card(), key="k2")
+
+    await bench.chat.reply(ref, a_document(), key="summary")
+
+    assert await bench.chat.has_reply(ref, key="summary")
+    assert not await bench.chat.has_reply(ref, key="another")
+    assert not await bench.chat.has_reply(other, key="summary")
+
+
+async def test_a_plan_that_fits_may_be_offered(bench: Bench) -> None:
+    assert bench.chat.shows_whole(a_card(an_offer()))
+
+
+async def test_the_card_arrives_with_its_buttons_and_without_unfurling(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(an_offer()), key="k")
+
+    assert ["Approve rollback to 41", "Deny", "Details"] == labels(_at(slack, ref).blocks)
+    posted = next(call for call in slack.calls if call.method == "chat.postMessage")
+    assert (False, False) == (posted.args["unfurl_links"], posted.args["unfurl_media"])
+
+
+async def test_a_person_is_told_alone_with_mentions_of_people_but_nothing_else(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    await chat.tell(INCIDENTS, ONCALL, "only <@U0BOB> may decide this, not <!channel>")
+
+    assert ["only <@U0BOB> may decide this, not &lt;!channel&gt;"] == [
+        m.text for m in slack.ephemerals(ALICE)
+    ]
+    assert () == slack.messages(INCIDENTS)
+
+
+async def test_a_document_is_shown_to_one_person(chat: SlackChat, slack: SandboxSlack) -> None:
+    await chat.tell_document(INCIDENTS, ONCALL, a_document())
+
+    assert ["What happened\n*Cause*\n• The deploy of checkout 42"] == [
+        m.shown_text for m in slack.ephemerals(ALICE)
+    ]
+
+
+async def test_an_old_trigger_opens_nothing_and_says_to_press_again(chat: SlackChat) -> None:
+    with pytest.raises(Unavailable, match="press again"):
+        await chat.show_details("1.2.stale", a_document())
+
+
+@pytest.mark.parametrize(
+    ("channel", "remedy"), [(OTHERS, "invite the bot with /invite"), ("C0NOWHERE", "set the channel's id")]
+)
+async def test_a_channel_we_cannot_write_to_is_named_with_its_remedy(
+    channel: str, remedy: str, chat: SlackChat
+) -> None:
+    with pytest.raises(Unavailable, match=remedy):
+        await chat.post_card(channel, a_card(), key="k")
+
+
+async def test_a_person_outside_the_channel_is_refused(chat: SlackChat) -> None:
+    with pytest.raises((Refused, NotFound)):
+        await chat.tell(INCIDENTS, type(ONCALL)("U0NOBODY"), "hello")
+
+
+async def test_a_post_waits_as_long_as_slack_asks(
+    chat: SlackChat, slack: SandboxSlack, time: FastTime
+) -> None:
+    slack.fail("chat.postMessage", status=429, retry_after=7, times=2)
+
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+
+    assert [7.0, 7.0] == time.naps
+    assert [ref.ts] == [message.ts for message in slack.messages(INCIDENTS)]
+
+
+async def test_a_limit_beyond_patience_is_told_with_nothing_posted(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    slack.fail("chat.postMessage", status=429, retry_after=3_600)
+
+    with pytest.raises(RateLimited):
+        await chat.post_card(INCIDENTS, a_card(), key="k")
+    assert () == slack.messages(INCIDENTS)
+
+
+async def test_a_lost_answer_to_a_post_is_unclear_and_never_sent_again(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    slack.fail("chat.postMessage", drop_answer=True)
+
+    with pytest.raises(Unclear):
+        await chat.post_card(INCIDENTS, a_card(), key="k")
+
+    assert 1 == len(slack.messages(INCIDENTS))
+    found = await chat.find_card(INCIDENTS, key="k")
+    assert found == CardRef(channel=INCIDENTS, ts=slack.messages(INCIDENTS)[0].ts)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_error_to_a_post_is_unclear(status: int, chat: SlackChat, slack: SandboxSlack) -> None:
+    slack.fail("chat.postMessage", status=status)
+
+    with pytest.raises(Unclear):
+        await chat.post_card(INCIDENTS, a_card(), key="k")
+    assert 1 == len([call for call in slack.calls if call.method == "chat.postMessage"])
+
+
+async def test_a_post_that_hangs_is_unclear(us: Installation, slack: SandboxSlack, time: FastTime) -> None:
+    slack.fail("chat.postMessage", delay=5.0)
+
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=0.2) as api:
+        chat = SlackChat(api, us, pace=time.pace())
+        with pytest.raises(Unclear):
+            await chat.post_card(INCIDENTS, a_card(), key="k")
+
+
+async def test_a_slack_that_cannot_be_reached_is_unavailable(us: Installation, time: FastTime) -> None:
+    async with slack_api("xoxb-x", base_url="http://127.0.0.1:1/api/") as api:
+        chat = SlackChat(api, us, pace=time.pace())
+        with pytest.raises(Unavailable):
+            await chat.post_card(INCIDENTS, a_card(), key="k")
+
+
+async def test_an_edit_is_repeated_when_its_answer_is_lost(chat: SlackChat, slack: SandboxSlack) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.update", status=502, times=2)
+
+    await chat.update_card(ref, a_card(status_line="Second"))
+
+    assert "Second" in _at(slack, ref).shown_text
+
+
+async def test_an_edit_that_never_arrives_ends_as_unavailable(chat: SlackChat, slack: SandboxSlack) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.update", status=502, times=20)
+
+    with pytest.raises(Unavailable):
+        await chat.update_card(ref, a_card(status_line="Second"))
+    assert 4 == len([call for call in slack.calls if call.method == "chat.update"])
+
+
+async def test_the_newest_of_waiting_edits_is_the_only_one_sent(chat: SlackChat, slack: SandboxSlack) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.update", delay=0.1)
+
+    await _in_order(*(_edit(chat, ref, f"State {n}") for n in range(10)))
+
+    assert "State 9" in _at(slack, ref).shown_text
+    assert 2 >= len([call for call in slack.calls if call.method == "chat.update"])
+
+
+async def test_an_edit_goes_out_though_its_caller_left(chat: SlackChat, slack: SandboxSlack) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.update", delay=0.05)
+    leaving = asyncio.create_task(chat.update_card(ref, a_card(status_line="Left behind")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    await slack.wait_for(lambda s: "Left behind" in _at(s, ref).shown_text or None)
+
+
+async def test_messages_of_one_channel_go_out_in_order_and_at_the_pace(
+    chat: SlackChat, slack: SandboxSlack, time: FastTime
+) -> None:
+    await _in_order(*(chat.post_card(INCIDENTS, a_card(status_line=f"N{n}"), key=f"k{n}") for n in range(5)))
+
+    assert [f"N{n}" for n in range(5)] == [m.blocks[0]["text"]["text"] for m in slack.messages(INCIDENTS)]
+    assert [1.0, 1.0] == time.naps
+    assert {None} == {call.error for call in slack.calls}
+
+
+async def test_blocks_that_slack_refuses_are_a_defect_with_slacks_words(api: SlackApi) -> None:
+    with pytest.raises(Invalid, match="invalid_blocks"):
+        await api.write(Method.POST, {"channel": INCIDENTS, "text": "x", "blocks": [{"type": "nonsense"}]})
+
+
+async def test_a_missing_scope_is_named() -> None:
+    async with (
+        running_slack(a_workspace(scopes=("chat:write",))) as slack,
+        slack_api(slack.config.bot_token, base_url=slack.api_url) as api,
+    ):
+        us = await read_installation(api, app_id="A0APP")
+        chat = SlackChat(api, us, pace=FastTime().pace())
+        with pytest.raises(Unavailable, match="the scope channels:history is missing"):
+            await chat.find_card(INCIDENTS, key="k")
+
+
+async def test_a_wrong_token_names_the_remedy(slack: SandboxSlack) -> None:
+    async with slack_api("xoxb-wrong", base_url=slack.api_url) as api:
+        with pytest.raises(Unavailable, match="set the bot token"):
+            await read_installation(api, app_id="A0APP")
+
+
+async def test_a_blank_token_is_refused_at_the_start() -> None:
+    with pytest.raises(Invalid, match="SLACK_BOT_TOKEN is empty"):
+        async with slack_api("  "):
+            pass
+
+
+async def test_the_installation_is_read_from_slack(us: Installation, slack: SandboxSlack) -> None:
+    config = slack.config
+
+    assert us == Installation(
+        team_id=config.team_id,
+        app_id=config.app_id,
+        bot_user_id=config.bot_user_id,
+        bot_id=config.bot_id,
+        scopes=config.scopes,
+    )
+
+
+async def test_a_message_of_another_author_with_our_key_is_not_ours(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    await slack.say(ALICE, INCIDENTS, "card-Q1-1")
+
+    assert await chat.find_card(INCIDENTS, key="card-Q1-1") is None
+
+
+async def test_a_private_channel_without_us_is_not_found(chat: SlackChat) -> None:
+    with pytest.raises(Unavailable):
+        await chat.find_card(CLOSED_ROOM, key="k")
+
+
+async def _edit(chat: SlackChat, ref: CardRef, status: str) -> None:
+    await chat.update_card(ref, a_card(status_line=status))
+
+
+async def _in_order(*calls: Awaitable[CardRef] | Awaitable[None]) -> None:
+    """Begin the calls one after the other, then await them all."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.gather(*tasks)
