@@ -17,6 +17,7 @@ from bot.domain.audit import ChainReport, Entry
 from bot.domain.card import Card, CardRef
 from bot.domain.catalogue import Signal
 from bot.domain.change import ChangeEvent
+from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
 from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.frozen import Frozen
@@ -359,4 +360,15 @@ class Telemetry(Protocol):
 
     def degraded(self, what: str) -> None:
         """Something was done with less than it should have: a neighbour did not answer."""
+        ...
+
+
+class Analyst(Protocol):
+    """A model that is asked for its opinion. All it reads is redacted; all it can do is choose."""
+
+    async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+        """Return the model's choice among the dossier's candidates, or why there is none. It never raises.
+
+        Whether the choice rests on the evidence is for the caller to check.
+        """
         ...

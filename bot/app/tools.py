@@ -1,0 +1,237 @@
+"""The read-only questions that are asked about an incident before a model sees it, each answered in one envelope.
+
+Every answer is redacted, of bounded length and harmless to call twice; a source that fails gives an answer that
+says so.
+"""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot.app.wording import duration
+from bot.app.world import World
+from bot.domain.change import ChangeEvent
+from bot.domain.correlation import Suspect
+from bot.domain.diagnosis import CandidateId, ToolName, ToolResult, ToolStatus, Trust, Window
+from bot.domain.errors import NotFound, Unavailable
+from bot.domain.ids import ServiceName, sha256_hex
+from bot.domain.record import IncidentRecord
+from bot.domain.redaction import REDACTOR_VERSION, Redacted
+
+TOOL_S: Final = 2.0  # Our choice: the model waits for the slowest, and has 20 s in all.
+LONGEST_ITEM: Final = 400
+LONGEST_RESULT: Final = 6_000  # Characters: about 1,500 tokens.
+DIFF_LINES: Final = 60
+DIFFS: Final = 3
+SIMILAR: Final = 5
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a tool found, before it is redacted and numbered."""
+
+    tool: ToolName
+    lines: tuple[str, ...]
+    trust: Trust
+    total: int
+    window: Window | None = None
+    about: CandidateId | None = None
+    status: ToolStatus = ToolStatus.OK
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the tools look at."""
+
+    record: IncidentRecord
+    suspects: tuple[tuple[CandidateId, Suspect], ...]
+    onset: Window
+    """From the start of the look-back to the onset."""
+
+
+Tool = Callable[[World, Question], Awaitable[Sequence[Found]]]
+
+
+async def gather_evidence(world: World, question: Question) -> tuple[ToolResult, ...]:
+    """Ask every tool at once, each within `TOOL_S`, and number the answers `E1`, `E2`, …"""
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(_ask(world, question, name, tool)) for name, tool in TOOLS.items()]
+    found = [one for task in asked for one in task.result()]
+    return tuple(_enveloped(world, number, one) for number, one in enumerate(found, 1))
+
+
+async def _ask(world: World, question: Question, name: ToolName, tool: Tool) -> Sequence[Found]:
+    try:
+        async with asyncio.timeout(TOOL_S):
+            return await tool(world, question)
+    except (TimeoutError, Unavailable, NotFound):
+        world.telemetry.degraded(f"tool {name.value}")
+        return [Found(name, (), Trust.SYSTEM, 0, status=ToolStatus.ERROR)]
+
+
+def _enveloped(world: World, number: int, found: Found) -> ToolResult:
+    items: list[Redacted] = []
+    room = LONGEST_RESULT
+    # Redacted before it is cut: half a secret has no shape that anyone would recognise.
+    clean = [world.redactor.redact(plain(line)).text for line in found.lines]
+    for line in clean:
+        if len(line) > room:
+            break
+        items.append(Redacted(line[:LONGEST_ITEM]))
+        room -= len(items[-1])
+    is_cut = len(items) < found.total or any(len(line) > LONGEST_ITEM for line in clean)
+    status = found.status
+    if status is ToolStatus.OK:
+        status = ToolStatus.TRUNCATED if is_cut else ToolStatus.OK if items else ToolStatus.NO_DATA
+    return ToolResult(
+        result_id=f"E{number}",
+        tool=found.tool,
+        status=status,
+        window=found.window,
+        items=tuple(items),
+        total=max(found.total, len(items)),
+        trust=found.trust,
+        about=found.about,
+        sha256=sha256_hex(*items),
+        redactor_version=REDACTOR_VERSION,
+    )
+
+
+def plain(text: str) -> str:
+    """Return *text* on one line, without characters that people cannot see."""
+    spaced = "".join(" " if character.isspace() else character for character in text)
+    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs", "Cn")).strip()
+
+
+def typed(value: str | None) -> str:
+    """Return *value* if it is one plain word, so that no prose stands among our own facts."""
+    if value is None:
+        return "unknown"
+    return value if _PLAIN.fullmatch(value) else "withheld"
+
+
+async def _list_changes(world: World, question: Question) -> Sequence[Found]:
+    lines = [
+        f"{candidate} {suspect.change.kind.value} of {typed(suspect.change.service)} "
+        f"version {typed(suspect.change.version)} before {typed(suspect.change.previous_version)} "
+        f"flag {typed(suspect.change.flag)}, live {suspect.change.live_at:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{duration(question.onset.end - suspect.change.live_at)} before the onset, "
+        f"{_relation(world, question, suspect.change.service)}, "
+        f"probability by the rules {suspect.probability:.2f}"
+        for candidate, suspect in question.suspects
+    ]
+    return [Found(ToolName.LIST_CHANGES, tuple(lines), Trust.SYSTEM, len(lines), question.onset)]
+
+
+def _relation(world: World, question: Question, service: ServiceName) -> str:
+    own = question.record.incident.service
+    if own is None or service == own:
+        return "the alerting service itself" if service == own else "relation unknown"
+    topology = world.catalogue.topology()
+    if hops := topology.dependencies_of(own).get(service):
+        return f"called by it over {hops} hops"
+    if hops := topology.dependents_of(own).get(service):
+        return f"calls it over {hops} hops"
+    return "no path to it"
+
+
+async def _get_change_diffs(world: World, question: Question) -> Sequence[Found]:
+    return [_diff(candidate, suspect.change) for candidate, suspect in question.suspects[:DIFFS]]
+
+
+def _diff(candidate: CandidateId, change: ChangeEvent) -> Found:
+    said = [line for line in (change.title, *change.body.splitlines()) if line.strip()]
+    files = [f"file {name}" for name in change.files]
+    diff = [line for line in change.diff.splitlines() if line.strip()]
+    lines = (*said[:20], *files[:30], *diff[:DIFF_LINES])
+    total = len(said) + len(files) + len(diff)
+    return Found(ToolName.GET_CHANGE_DIFF, lines, Trust.HUMAN, total, about=candidate)
+
+
+async def _get_alert_timeline(world: World, question: Question) -> Sequence[Found]:
+    alerts = sorted(question.record.incident.alerts, key=lambda alert: alert.at)
+    lines = tuple(
+        f"{alert.at:%Y-%m-%d %H:%M:%S} UTC alert of {typed(alert.service)}, severity {alert.severity.value}"
+        for alert in alerts[:20]
+    )
+    texts = tuple(f"{alert.title} {alert.details}" for alert in alerts[:10])
+    return [
+        Found(ToolName.GET_ALERT_TIMELINE, lines, Trust.SYSTEM, len(alerts)),
+        Found(ToolName.GET_ALERT_TEXTS, texts, Trust.HUMAN, len(alerts)),
+    ]
+
+
+async def _get_signals(world: World, question: Question) -> Sequence[Found]:
+    name = question.record.incident.service
+    service = world.catalogue.services.get(name) if name else None
+    if service is None:
+        return [Found(ToolName.GET_SIGNALS, (), Trust.TELEMETRY, 0)]
+    readings = await asyncio.gather(*(world.signals.read(signal) for signal in service.signals.values()))
+    lines = tuple(
+        f"{signal} of {name} is {f'{reading.value:.4g}' if reading.value is not None else 'unknown'} "
+        f"at {reading.at:%H:%M:%S} UTC"
+        for signal, reading in zip(service.signals, readings, strict=True)
+    )
+    return [Found(ToolName.GET_SIGNALS, lines, Trust.TELEMETRY, len(lines))]
+
+
+async def _get_dependencies(world: World, question: Question) -> Sequence[Found]:
+    name = question.record.incident.service
+    if name is None:
+        return [Found(ToolName.GET_DEPENDENCIES, (), Trust.SYSTEM, 0)]
+    topology = world.catalogue.topology()
+    below, above = topology.dependencies_of(name, hops=2), topology.dependents_of(name, hops=2)
+    lines = (
+        *(f"{name} calls {other} over {hops} hops" for other, hops in sorted(below.items())),
+        *(f"{other} calls {name} over {hops} hops" for other, hops in sorted(above.items())),
+    )
+    return [Found(ToolName.GET_DEPENDENCIES, lines[:30], Trust.SYSTEM, len(lines))]
+
+
+async def _find_similar_incidents(world: World, question: Question) -> Sequence[Found]:
+    """Earlier incidents of the same service; what was said of them is text, and may have been poisoned."""
+    now = question.record
+    earlier = [
+        record
+        for record in await world.book.recent(50)
+        if record.id != now.id and record.assessment and record.incident.service == now.incident.service
+    ]
+    ranked = sorted(earlier, key=lambda r: (-_alike(r.incident.title, now.incident.title), r.id))
+    lines = tuple(
+        f"{record.id} {duration(now.seen_at - record.seen_at)} earlier: {record.assessment.cause.headline}"
+        for record in ranked[:SIMILAR]
+        if record.assessment
+    )
+    return [Found(ToolName.FIND_SIMILAR_INCIDENTS, lines, Trust.HUMAN, len(lines))]
+
+
+def _alike(one: str, other: str) -> float:
+    first, second = set(one.lower().split()), set(other.lower().split())
+    return len(first & second) / max(1, len(first | second))
+
+
+async def _get_playbooks(world: World, question: Question) -> Sequence[Found]:
+    services = {question.record.incident.service, *(s.change.service for _, s in question.suspects)}
+    lines = []
+    for name in sorted(name for name in services if name in world.catalogue.services):
+        for playbook_id in world.catalogue.services[name].playbooks:
+            loaded = world.playbooks.get(playbook_id)
+            if loaded is not None:
+                kinds = ", ".join(loaded.playbook.when.kinds) or "no change"
+                lines.append(f"{playbook_id} for {name}: risk {loaded.playbook.risk.value}, answers {kinds}")
+    return [Found(ToolName.GET_PLAYBOOKS, tuple(lines), Trust.SYSTEM, len(lines))]
+
+
+TOOLS: Final[dict[ToolName, Tool]] = {
+    ToolName.LIST_CHANGES: _list_changes,
+    ToolName.GET_CHANGE_DIFF: _get_change_diffs,
+    ToolName.GET_ALERT_TIMELINE: _get_alert_timeline,
+    ToolName.GET_SIGNALS: _get_signals,
+    ToolName.GET_DEPENDENCIES: _get_dependencies,
+    ToolName.FIND_SIMILAR_INCIDENTS: _find_similar_incidents,
+    ToolName.GET_PLAYBOOKS: _get_playbooks,
+}
