@@ -7,13 +7,14 @@ from math import exp, log
 from adapters.evaluation.cases import LabelledCase
 from bot.domain.correlation import measure
 from bot.domain.correlation_case import Feature
-from bot.domain.weights import Calibration, HalfLives, Weight, WeightName, Weights
+from bot.domain.weights import Calibration, Weight, WeightName, Weights
 
-PRIOR_STRENGTH = 3.0
+PRIOR_STRENGTH = 5.0
 """Our choice: how many cases it takes to move a weight as far from its start as the cases alone would."""
 STEPS = 300
 _RATE = 0.5
 _LEAST_SLOPE = 0.3
+_MOST_SHARE = 2.0
 
 Vector = Mapping[WeightName, float]
 
@@ -28,23 +29,23 @@ class Example:
     """How much this case counts: each file counts alike, whatever its size."""
 
 
-def learnable(files: Sequence[Sequence[LabelledCase]], half_lives: HalfLives) -> tuple[Example, ...]:
-    """Return the labelled cases of *files* whose culprit is among the candidates."""
-    found: list[Example] = []
-    for file in files:
-        labelled = [example for case in file if (example := _example(case, half_lives)) is not None]
-        size = sum(len(f) for f in files) / max(1, len(files))
-        found += [
-            Example(candidates=e.candidates, culprit=e.culprit, share=min(2.0, size / len(labelled)))
-            for e in labelled
-        ]
-    return tuple(found)
+def learnable(cases: Iterable[LabelledCase], start: Weights) -> tuple[Example, ...]:
+    """Return the labelled *cases* whose culprit is among the candidates."""
+    return tuple(example for case in cases if (example := _example(case, start)) is not None)
 
 
-def _example(labelled: LabelledCase, half_lives: HalfLives) -> Example | None:
+def _alike(files: Sequence[Sequence[Example]]) -> tuple[Example, ...]:
+    """Return the examples of all *files*; each file counts alike, but a case at most double."""
+    size = sum(len(file) for file in files) / max(1, len(files))
+    return tuple(
+        Example(e.candidates, e.culprit, min(_MOST_SHARE, size / len(file))) for file in files for e in file
+    )
+
+
+def _example(labelled: LabelledCase, start: Weights) -> Example | None:
     if labelled.truth is None:
         return None
-    measured = measure(labelled.case, half_lives)
+    measured = measure(labelled.case, start)
     ids = [change.id for change, _ in measured.candidates]
     if labelled.truth.change is not None and labelled.truth.change not in ids:
         return None
@@ -157,3 +158,40 @@ def _newton(
 def _log_odds(probability: float) -> float:
     clipped = min(1.0 - 1e-6, max(1e-6, probability))
     return log(clipped / (1.0 - clipped))
+
+
+def relearn(files: Mapping[str, Sequence[LabelledCase]], start: Weights, *, version: str) -> Weights:
+    """Return new weights fitted on all *files*, calibrated on what each file gets when it is left out."""
+    names = sorted(files)
+    source = (
+        f"fitted on {', '.join(names)}; drawn to version {start.version} as {PRIOR_STRENGTH:.0f} cases would"
+    )
+    examples = {name: learnable(files[name], start) for name in names}
+    held_out: list[tuple[float, bool, float]] = []
+    for name in names:
+        others = _alike([examples[other] for other in names if other != name])
+        weights = fit_weights(others, start, source=source, version=version)
+        held_out += [
+            (*_first(e, weights.values), _CALIBRATION_SHARE / len(examples[name])) for e in examples[name]
+        ]
+    fitted = fit_weights(_alike(list(examples.values())), start, source=source, version=version)
+    calibration = fit_calibration(held_out, source=f"Platt on {', '.join(names)}, each left out of the fit")
+    return Weights(
+        version=version,
+        weights=fitted.weights,
+        half_lives=start.half_lives,
+        calibration=calibration,
+        decision=start.decision,
+    )
+
+
+_CALIBRATION_SHARE = 40.0  # Our choice: every file calibrates like forty cases, whatever its size.
+
+
+def _first(example: Example, values: Vector) -> tuple[float, bool]:
+    """Return the raw probability of the best suspect, and whether it is the culprit."""
+    suspects = probabilities(example.candidates, values)[:-1]
+    if not suspects:
+        return 0.0, False
+    best = max(range(len(suspects)), key=lambda index: suspects[index])
+    return suspects[best], best == example.culprit

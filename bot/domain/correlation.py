@@ -14,10 +14,14 @@ from bot.domain.ids import ChangeId
 from bot.domain.nothing_terms import nothing_features
 from bot.domain.rollback import looks_like_a_fix
 from bot.domain.scene import Scene
-from bot.domain.symptoms import Symptoms, read_symptoms
-from bot.domain.weights import HalfLives, Weights
+from bot.domain.symptoms import read_symptoms
+from bot.domain.text_terms import Reading, text_features
+from bot.domain.weights import Weights
 
 __all__ = ["Case", "Measured", "Nothing", "Outcome", "Ranking", "Suspect", "Term", "measure", "rank_suspects"]
+
+MOST_READ = 50
+"""Candidates whose text is read: our choice, beyond them no words make up for time and place."""
 
 
 class Suspect(Frozen):
@@ -69,14 +73,25 @@ class Measured(Frozen):
     nothing: tuple[Feature, ...]
 
 
-def measure(case: Case, half_lives: HalfLives) -> Measured:
-    """Return the features of every candidate of *case*, and those of "nothing changed"."""
+def measure(case: Case, weights: Weights) -> Measured:
+    """Return the features of every candidate of *case*, and those of "nothing changed".
+
+    Reading text takes most of the time, so only the best by everything else are read.
+    """
     symptoms = read_symptoms(case)
-    scene = Scene.of(case, symptoms, half_lives)
-    found = sorted(_candidates(case, symptoms), key=lambda change: (change.live_at, change.id), reverse=True)
+    scene = Scene.of(case, symptoms, weights.half_lives)
+    found = [change for change in case.changes if change.began_at <= symptoms.onset]
+    plain = {change.id: features_of(change, scene) for change in found}
+    found.sort(key=lambda c: (-_score(plain[c.id], weights), -c.live_at.timestamp(), c.id))
+    reading = Reading.of(found[:MOST_READ], scene)
     return Measured(
         onset=symptoms.onset,
-        candidates=tuple((change, features_of(change, scene)) for change in found),
+        candidates=tuple(
+            (change, (*plain[change.id], *text_features(change, reading)))
+            if index < MOST_READ
+            else (change, plain[change.id])
+            for index, change in enumerate(found)
+        ),
         nothing=nothing_features(case, symptoms),
     )
 
@@ -86,7 +101,7 @@ def rank_suspects(case: Case, weights: Weights) -> Ranking:
 
     The order of the input does not matter; ties go to the newer change, then to the id.
     """
-    measured = measure(case, weights.half_lives)
+    measured = measure(case, weights)
     weighed = [(change, _weigh(features, weights)) for change, features in measured.candidates]
     against = _weigh(measured.nothing, weights)
     scores = [_total(terms) for _, terms in weighed]
@@ -116,14 +131,14 @@ def rank_suspects(case: Case, weights: Weights) -> Ranking:
     )
 
 
-def _candidates(case: Case, symptoms: Symptoms) -> list[ChangeEvent]:
-    return [change for change in case.changes if change.began_at <= symptoms.onset]
-
-
 def _weigh(features: tuple[Feature, ...], weights: Weights) -> tuple[Term, ...]:
     return tuple(
         Term(name=f.name, log_odds=f.value * weights.values[f.name], sentence=f.sentence) for f in features
     )
+
+
+def _score(features: tuple[Feature, ...], weights: Weights) -> float:
+    return sum(feature.value * weights.values[feature.name] for feature in features)
 
 
 def _total(terms: tuple[Term, ...]) -> float:

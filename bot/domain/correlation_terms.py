@@ -7,27 +7,26 @@ from typing import assert_never
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
+from bot.domain.names import names_in
 from bot.domain.onset import SymptomClass
 from bot.domain.place_terms import place_features
 from bot.domain.rollback import is_lower_version, is_rollback, undone_by
 from bot.domain.scene import Scene, spoken
-from bot.domain.symptoms import names_in
 from bot.domain.telemetry_terms import error_features, exposure_features, history_features, instance_features
-from bot.domain.text_terms import kind_features, text_features
+from bot.domain.text_terms import kind_features
 from bot.domain.weights import HalfLives, WeightName
 
 _PRODUCTION = frozenset({"production", "prod", "live", ""})
 
 
 def features_of(change: ChangeEvent, scene: Scene) -> tuple[Feature, ...]:
-    """Return everything measured about *change* in *scene*; what is not known gives no feature."""
+    """Return what is measured about *change* in *scene*, text apart; what is not known gives no feature."""
     return tuple(_measure(change, scene))
 
 
 def _measure(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     yield from _time(change, scene)
     yield from place_features(change, scene)
-    yield from text_features(change, scene)
     yield from kind_features(change)
     yield from _undoing(change, scene)
     yield from _environment(change, scene)
@@ -64,9 +63,9 @@ def half_life_min(pace: SymptomClass, half_lives: HalfLives) -> float:
 def _undoing(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     if is_rollback(change):
         yield Feature(WeightName.ROLLBACK, 1.0, "is itself a rollback")
-    elif is_lower_version(change, scene.case.changes):
+    elif is_lower_version(change, scene.timeline_of(change)):
         yield Feature(WeightName.LOWER_VERSION, 1.0, "goes back to a lower version")
-    undoing = undone_by(change, scene.case.changes, before=scene.symptoms.onset)
+    undoing = undone_by(change, scene.timeline_of(change), before=scene.symptoms.onset)
     if undoing is not None:
         gap = spoken(scene.symptoms.onset - undoing.live_at)
         yield Feature(WeightName.UNDONE, 1.0, f"was rolled back {gap} before the first symptom")

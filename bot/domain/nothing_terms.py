@@ -12,7 +12,8 @@ from bot.domain.lexicon import (
     PROVIDER_PHRASES,
     TRAFFIC_PHRASES,
 )
-from bot.domain.symptoms import Symptoms, names_in
+from bot.domain.names import names_in
+from bot.domain.symptoms import Symptoms
 from bot.domain.weights import WeightName
 
 _OUTSIDE_HOST = re.compile(

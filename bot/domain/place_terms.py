@@ -6,13 +6,11 @@ from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
 from bot.domain.ids import ServiceName
 from bot.domain.scene import Scene, touched_by
-from bot.domain.symptoms import Symptoms
-from bot.domain.topology import MAX_HOPS, Topology
 from bot.domain.weights import WeightName
 
 
 def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
-    symptoms, topology = scene.symptoms, scene.case.topology
+    symptoms = scene.symptoms
     if not symptoms.services or not change.service:
         return
     touched = touched_by(change)
@@ -20,14 +18,14 @@ def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     near = min((hops for hops in distances.values() if hops is not None), default=None)
     yield from _nearest(change, scene, distances, near)
     explained = {service for service, hops in distances.items() if hops is not None}
-    explained |= {s for s in symptoms.quiet - explained if _calls(touched, s, topology)}
+    explained |= {s for s in symptoms.quiet - explained if _is_called(s, touched, scene)}
     total = len(symptoms.services)
     if symptoms.inferred:
         return
     if len(explained) < total:
         missed = f"explains {len(explained)} of {total} alerting services"
         yield Feature(WeightName.UNEXPLAINED, 1.0 - len(explained) / total, missed)
-    origins = origins_of(symptoms, topology)
+    origins = origins_of(scene)
     if origins and not origins <= explained:
         beyond = sorted(origins - explained)
         value = len(beyond) / len(origins)
@@ -38,17 +36,15 @@ def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         yield Feature(WeightName.SHARED_DEPENDENCY, 1.0, f"all {total} alerting services depend on it")
 
 
-def origins_of(symptoms: Symptoms, topology: Topology) -> frozenset[ServiceName]:
+def origins_of(scene: Scene) -> frozenset[ServiceName]:
     """Return the alerting services that call no other alerting service: where the trouble seems to start.
 
     Services that only say nothing arrives any more are left out: their callers fell silent first.
     """
-    loud = symptoms.services.keys() - symptoms.quiet
-    below = {service: topology.dependencies_of(service).keys() & loud for service in loud}
+    loud = scene.symptoms.services.keys() - scene.symptoms.quiet
+    below = {service: scene.around[service][0].keys() & loud for service in loud}
     return frozenset(
-        service
-        for service in loud
-        if all(service in below[other] for other in below[service] if other != service)
+        service for service in loud if all(service in below[other] for other in below[service] - {service})
     )
 
 
@@ -67,7 +63,7 @@ def _nearest(
         yield Feature(name, 1.0, f"{caller} calls {change.service} ({calls}), which changed")
     elif symptoms.inferred:
         return
-    elif any(_calls(touched_by(change), service, topology) for service in symptoms.services):
+    elif any(_is_called(service, touched_by(change), scene) for service in symptoms.services):
         yield Feature(WeightName.DEPENDENT, 1.0, f"{change.service} calls what alerts, not the other way")
     else:
         known = change.service in topology.callees or change.service in topology.callers
@@ -82,9 +78,11 @@ def _distance(service: ServiceName, touched: frozenset[ServiceName], scene: Scen
     """
     if service in touched or touched & scene.symptoms.mentions.get(service, frozenset()):
         return 0
-    below = scene.case.topology.dependencies_of(service, hops=MAX_HOPS)
-    return min((below[name] for name in touched if name in below), default=None)
+    calls, _ = scene.around[service]
+    return min((calls[name] for name in touched if name in calls), default=None)
 
 
-def _calls(reached: frozenset[ServiceName], service: ServiceName, topology: Topology) -> bool:
-    return any(service in topology.dependencies_of(name, hops=MAX_HOPS) for name in reached)
+def _is_called(service: ServiceName, touched: frozenset[ServiceName], scene: Scene) -> bool:
+    """Return whether what changed calls *service*."""
+    _, called_by = scene.around[service]
+    return not touched.isdisjoint(called_by)

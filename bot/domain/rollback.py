@@ -1,7 +1,7 @@
 """Which changes go back, and which were taken back before the trouble began."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.change import ChangeEvent, ChangeKind
@@ -28,44 +28,30 @@ def looks_like_a_fix(change: ChangeEvent) -> bool:
     return is_rollback(change) or bool(words & FIX_WORDS)
 
 
-def is_lower_version(change: ChangeEvent, changes: Iterable[ChangeEvent]) -> bool:
-    """Return whether *change* lowers the version that its service had by the last change before it."""
+def is_lower_version(change: ChangeEvent, timeline: Sequence[ChangeEvent]) -> bool:
+    """Return whether *change* lowers the version that its service had by the last change before it.
+
+    *timeline* holds the changes of its service in its environment, oldest first.
+    """
     mine = _version(change.version)
     if mine is None:
         return False
-    if change.previous_version is not None:
-        before = _version(change.previous_version)
-        return before is not None and mine < before
-    earlier = [
-        other
-        for other in changes
-        if other.service == change.service
-        and other.environment == change.environment
-        and other.live_at < change.live_at
-    ]
-    last = max(earlier, key=lambda other: (other.live_at, other.id), default=None)
-    before = _version(last.version) if last is not None else None
-    return before is not None and mine < before
+    last = next((other for other in reversed(timeline) if other.live_at < change.live_at), None)
+    before = change.previous_version or (last.version if last is not None else None)
+    known = _version(before)
+    return known is not None and mine < known
 
 
-def undone_by(change: ChangeEvent, changes: Iterable[ChangeEvent], *, before: datetime) -> ChangeEvent | None:
-    """Return the rollback that took *change* back ahead of *before*, None when it was still in force.
+def undone_by(
+    change: ChangeEvent, timeline: Sequence[ChangeEvent], *, before: datetime
+) -> ChangeEvent | None:
+    """Return the rollback that took *change* back by *before*, None when it was still in force.
 
-    A rollback takes back the last change of its service that is no rollback itself.
+    A rollback takes back the last change of its service that is no rollback itself; *timeline* as above.
     """
     if is_rollback(change):
         return None
-    later = sorted(
-        (
-            other
-            for other in changes
-            if other.service == change.service
-            and other.environment == change.environment
-            and change.live_at < other.live_at <= before
-        ),
-        key=lambda other: (other.live_at, other.id),
-    )
-    following = next(iter(later), None)
+    following = next((other for other in timeline if change.live_at < other.live_at <= before), None)
     return following if following is not None and is_rollback(following) else None
 
 

@@ -1,6 +1,6 @@
-"""One case, read once, as every term needs it."""
+"""One case, read once: its order in time, its neighbourhood, its errors."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,58 +8,58 @@ from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Case
 from bot.domain.evidence import ErrorPattern
 from bot.domain.ids import ServiceName
-from bot.domain.symptoms import Symptoms, names_in
-from bot.domain.vocabulary import Rarity, families_of, words_of
+from bot.domain.names import named_among
+from bot.domain.symptoms import Symptoms
 from bot.domain.weights import HalfLives
 
-_RATHER_NEW = 0.5
+_Place = tuple[ServiceName, str]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One case, read once, as every term needs it."""
+    """One case, read once, as every term but the text needs it."""
 
     case: Case
     symptoms: Symptoms
     half_lives: HalfLives
-    rarity: Rarity
-    family_rarity: Rarity
-    query_words: Set[str]
-    query_families: Set[str]
+    around: Mapping[ServiceName, tuple[Mapping[ServiceName, int], Mapping[ServiceName, int]]]
+    """For each alerting service what it calls and what calls it, with the distance in calls."""
+    timelines: Mapping[_Place, tuple[ChangeEvent, ...]]
+    """The changes of one service in one environment, oldest first."""
+    blame: Mapping[ErrorPattern, frozenset[ServiceName]]
+    """The services that an error points at: those it names, else the one that logged it."""
 
     @classmethod
     def of(cls, case: Case, symptoms: Symptoms, half_lives: HalfLives) -> "Scene":
-        patterns = "\n".join(p.signature for p in case.evidence.patterns if p.novelty >= _RATHER_NEW)
-        # Names of alerting services are left out: where it hurts is what topology already says.
-        names = () if symptoms.inferred else symptoms.services.keys()
-        own = {word for name in names for word in words_of(name)}
+        changed = frozenset(change.service for change in case.changes if change.service)
+        timelines: dict[_Place, list[ChangeEvent]] = {}
+        for change in sorted(case.changes, key=lambda change: (change.live_at, change.id)):
+            timelines.setdefault((change.service, change.environment), []).append(change)
         return cls(
             case=case,
             symptoms=symptoms,
             half_lives=half_lives,
-            rarity=Rarity(words_of(prose_of(c)).keys() | words_of(code_of(c)).keys() for c in case.changes),
-            family_rarity=Rarity(families_of(prose_of(c) + code_of(c)) for c in case.changes),
-            query_words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
-            query_families=symptoms.families | families_of(patterns),
+            around={
+                service: (case.topology.dependencies_of(service), case.topology.dependents_of(service))
+                for service in symptoms.services
+            },
+            timelines={place: tuple(changes) for place, changes in timelines.items()},
+            blame={pattern: _blamed(pattern, changed) for pattern in case.evidence.patterns},
         )
 
-    def blamed(self, pattern: ErrorPattern) -> frozenset[ServiceName]:
-        """Return the services an error points at: those it names, else the one that logged it."""
-        own = frozenset({pattern.service}) if pattern.service is not None else frozenset[ServiceName]()
-        named = {c.service for c in self.case.changes if c.service and names_in(c.service, pattern.signature)}
-        return frozenset(named) or own
+    def timeline_of(self, change: ChangeEvent) -> tuple[ChangeEvent, ...]:
+        """Return the changes of the same service in the same environment, oldest first."""
+        return self.timelines[change.service, change.environment]
+
+
+def _blamed(pattern: ErrorPattern, changed: frozenset[ServiceName]) -> frozenset[ServiceName]:
+    named = named_among(changed, pattern.signature)
+    return named or (frozenset({pattern.service}) if pattern.service is not None else frozenset())
 
 
 def touched_by(change: ChangeEvent) -> frozenset[ServiceName]:
+    """Return every service that *change* reached."""
     return frozenset({change.service, *change.also_touches})
-
-
-def prose_of(change: ChangeEvent) -> str:
-    return f"{change.service} {change.title}\n{change.body}"
-
-
-def code_of(change: ChangeEvent) -> str:
-    return " ".join(change.files) + "\n" + change.diff
 
 
 def spoken(gap: timedelta | float) -> str:

@@ -11,6 +11,7 @@ from bot.domain.alert import Alert
 from bot.domain.correlation_case import Case
 from bot.domain.evidence import HostingRelation
 from bot.domain.ids import ServiceName
+from bot.domain.names import named_among
 from bot.domain.onset import SymptomClass, find_onset, symptom_class
 from bot.domain.vocabulary import families_of, words_of
 
@@ -172,7 +173,7 @@ class _Names:
 
     def named_in(self, text: str) -> frozenset[ServiceName]:
         """Return the known services whose whole name stands in *text*."""
-        return frozenset(name for name in self.services if names_in(name, text))
+        return named_among(self.services, text)
 
     def services_on(self, services: frozenset[ServiceName]) -> Mapping[str, frozenset[ServiceName]]:
         """Return for each host which of *services* have an instance on it."""
@@ -185,23 +186,6 @@ class _Names:
     def hosts_of(self, instances: set[str]) -> Mapping[str, frozenset[str]]:
         found = {host: members & instances for host, members in self.members_of_host.items()}
         return {host: here for host, here in found.items() if here}
-
-
-def names_in(name: str, text: str) -> bool:
-    """Return whether the whole *name* stands in *text*, not as a part of a longer name."""
-    start = text.lower().find(name.lower())
-    while start >= 0:
-        before = text[start - 1] if start else " "
-        end = start + len(name)
-        after = text[end] if end < len(text) else " "
-        if not (_joins(before) or _joins(after)):
-            return True
-        start = text.lower().find(name.lower(), start + 1)
-    return False
-
-
-def _joins(character: str) -> bool:
-    return character.isalnum() or character in "-_"
 
 
 def _service_behind(name: str, services: frozenset[ServiceName]) -> ServiceName | None:

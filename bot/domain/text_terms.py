@@ -1,31 +1,73 @@
 """What a change says of itself, and what of it the symptoms say too."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from math import log2
 
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.correlation_case import Feature
+from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.lexicon import CONFIG_WORDS, FUNCTION_WORDS, INERT_PATHS, INERT_WORDS, ROUTINE_WORDS
-from bot.domain.scene import Scene, code_of, prose_of
-from bot.domain.vocabulary import families_of, words_of
+from bot.domain.scene import Scene
+from bot.domain.vocabulary import Rarity, families_of, families_of_words, words_of
 from bot.domain.weights import WeightName
 
+_RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
 
-def text_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
-    prose, code = words_of(prose_of(change)), words_of(code_of(change))
+
+@dataclass(frozen=True)
+class Reading:
+    """The texts of one case, split into words once."""
+
+    prose: Mapping[ChangeId, Mapping[str, str]]
+    code: Mapping[ChangeId, Mapping[str, str]]
+    families: Mapping[ChangeId, frozenset[str]]
+    rarity: Rarity
+    family_rarity: Rarity
+    query_words: Set[str]
+    query_families: Set[str]
+    placed: frozenset[ServiceName]
+
+    @classmethod
+    def of(cls, changes: Sequence[ChangeEvent], scene: Scene) -> "Reading":
+        """Read *changes*, and what the symptoms of *scene* say.
+
+        Names of alerting services are left out: where it hurts is what topology already says.
+        """
+        symptoms = scene.symptoms
+        patterns = "\n".join(p.signature for p in scene.case.evidence.patterns if p.novelty >= _RATHER_NEW)
+        names = () if symptoms.inferred else symptoms.services.keys()
+        own = {word for name in names for word in words_of(name)}
+        prose = {change.id: words_of(f"{change.service} {change.title}\n{change.body}") for change in changes}
+        code = {change.id: words_of(" ".join((*change.files, change.diff))) for change in changes}
+        families = {key: families_of_words([*prose[key].values(), *code[key].values()]) for key in prose}
+        return cls(
+            prose=prose,
+            code=code,
+            families=families,
+            rarity=Rarity(prose[key].keys() | code[key].keys() for key in prose),
+            family_rarity=Rarity(families.values()),
+            query_words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
+            query_families=symptoms.families | families_of(patterns),
+            placed=symptoms.placed,
+        )
+
+
+def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
+    """Yield what the words of *change* share with those of the symptoms."""
+    prose, code = reading.prose[change.id], reading.code[change.id]
     # A service that alerts or is named whole is counted by its place already.
-    counted = words_of(change.service).keys() if change.service in scene.symptoms.placed else frozenset[str]()
-    amount, shared = scene.rarity.overlap(scene.query_words - counted, prose.keys())
+    counted = words_of(change.service).keys() if change.service in reading.placed else frozenset[str]()
+    amount, shared = reading.rarity.overlap(reading.query_words - counted, prose.keys())
     if amount > 0:
         said = _listed(prose[word] for word in shared)
         yield Feature(WeightName.WORDS, amount, f"its description shares {said} with the symptoms")
-    amount, shared = scene.rarity.overlap(scene.query_words, code.keys() - prose.keys())
+    amount, shared = reading.rarity.overlap(reading.query_words, code.keys() - prose.keys())
     if amount > 0:
         said = _listed(code[word] for word in shared)
         yield Feature(WeightName.CODE, amount, f"its files or diff share {said} with the symptoms")
-    families = families_of(f"{prose_of(change)}\n{code_of(change)}")
-    amount, shared = scene.family_rarity.overlap(scene.query_families, families)
+    amount, shared = reading.family_rarity.overlap(reading.query_families, reading.families[change.id])
     if amount > 0:
         yield Feature(WeightName.FAMILIES, amount, f"both are about {_listed(shared)}")
 
@@ -35,6 +77,7 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def kind_features(change: ChangeEvent) -> Iterator[Feature]:
+    """Yield what sort of change it is, and how large."""
     words = _title_words(change)
     if change.kind in (ChangeKind.CONFIG, ChangeKind.FLAG) or CONFIG_WORDS.intersection(words):
         yield Feature(WeightName.CONFIG, 1.0, "changes configuration, which takes effect at once")

@@ -42,13 +42,25 @@ def words_of(text: str) -> Mapping[str, str]:
     return found
 
 
+@lru_cache(maxsize=20_000)
+def stems_of(title: str) -> frozenset[str]:
+    """Return the stems of every part of a short *title*, common words included."""
+    return frozenset(stem(part.lower()) for part in _HUMP.findall(title) if len(part) > 2)
+
+
 def families_of(text: str) -> frozenset[str]:
     """Return the families of trouble that *text* speaks of."""
-    found: set[str] = set()
-    for match in _IDENTIFIER.finditer(text[:_MAX_TEXT]):
-        for part in (match.group(), *_HUMP.findall(match.group())):
-            found |= _families_of_word(part.lower())
-    return frozenset(found)
+    words = (
+        part.lower()
+        for match in _IDENTIFIER.finditer(text[:_MAX_TEXT])
+        for part in (match.group(), *_HUMP.findall(match.group()))
+    )
+    return families_of_words(words)
+
+
+def families_of_words(words: Iterable[str]) -> frozenset[str]:
+    """Return the families of trouble that *words*, already split, speak of."""
+    return frozenset[str]().union(*(_families_of_word(word) for word in words))
 
 
 def sounds_told(text: str, *, routed: bool) -> bool:

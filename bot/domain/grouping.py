@@ -1,0 +1,199 @@
+"""Put alerts of one cause together: around the first service that hurts, for a limited time."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.alert import Alert
+from bot.domain.ids import AlertId, ServiceName
+from bot.domain.topology import Topology
+from bot.domain.vocabulary import stems_of
+
+
+@dataclass(frozen=True)
+class GroupingRules:
+    """How far and how long a group reaches. All are our choice, tuned on labelled streams."""
+
+    hops: int = 1
+    """Calls, in either direction, from the first service of a group to another that may join it."""
+    confirmed_hops: int = 3
+    """As far as this a service may join when its alert also shares a word with the group's alerts."""
+    idle: timedelta = timedelta(minutes=15)
+    """Silence after which a group takes nothing more."""
+    longest: timedelta = timedelta(hours=1)
+    """Time after the first alert at which a group takes nothing more."""
+    storm_alerts: int = 10
+    """Alerts within `storm_window` that make a storm: then time decides, so that one cause stays one."""
+    storm_window: timedelta = timedelta(seconds=60)
+    storm_idle: timedelta = timedelta(minutes=5)
+    """Silence after which a storm is over."""
+
+
+class MergeRule(StrEnum):
+    """Why an alert is where it is."""
+
+    FIRST = "first"
+    SAME_ALERT = "same_alert"
+    SAME_SERVICE = "same_service"
+    NEAR = "near"
+    STORM = "storm"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Where one alert went, by which rule, and the sentence that people see."""
+
+    alert: AlertId
+    group: str
+    rule: MergeRule
+    sentence: str
+
+
+Fingerprint = tuple[ServiceName | None, str]
+
+
+@dataclass
+class _Group:
+    id: str
+    anchor: ServiceName | None
+    started_at: datetime
+    last_at: datetime
+    near: Mapping[ServiceName, int]
+    size: int = 0
+    stormy: bool = False
+    firing: set[Fingerprint] = field(default_factory=set)
+    seen: set[Fingerprint] = field(default_factory=set)
+    services: set[ServiceName] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+
+
+class Grouper:
+    """Takes alerts in order of time and says for each where it belongs; holds only the groups still open.
+
+    A group is open until it has been silent too long, lasted too long, or all of its alerts are resolved.
+    """
+
+    def __init__(self, topology: Topology, rules: GroupingRules) -> None:
+        self._topology = topology
+        self._rules = rules
+        self._open: list[_Group] = []
+        self._recent: deque[datetime] = deque()
+        self._near: dict[ServiceName, Mapping[ServiceName, int]] = {}
+
+    def add(self, alert: Alert, *, resolved: bool = False) -> Merge:
+        """Return where *alert* belongs. A *resolved* one reports a recovery: it closes what it belongs to."""
+        self._forget(alert.at)
+        fingerprint = (alert.service, alert.title)
+        group, rule, sentence = self._find(alert, fingerprint)
+        if group is None:
+            group = self._start(alert)
+        self._record(group, alert, fingerprint, resolved=resolved)
+        return Merge(alert=alert.id, group=group.id, rule=rule, sentence=sentence)
+
+    def _find(self, alert: Alert, fingerprint: Fingerprint) -> tuple[_Group | None, MergeRule, str]:
+        storm = self._storm()
+        # A storm first falls apart into groups that know nothing of each other; those take nothing more.
+        groups = [g for g in self._open if storm is None or g is storm or g.started_at < storm.started_at]
+        for group in groups:
+            if fingerprint in group.seen:
+                return group, MergeRule.SAME_ALERT, f"“{alert.title}” again"
+        for group in groups:
+            if alert.service is not None and alert.service in group.services:
+                return group, MergeRule.SAME_SERVICE, f"{alert.service} already hurts in this group"
+        near = [(hops, g) for g in groups if (hops := self._hops(g, alert)) is not None]
+        if near:
+            hops, group = min(near, key=lambda pair: (pair[0], -pair[1].size, pair[1].id))
+            return (
+                group,
+                MergeRule.NEAR,
+                f"{alert.service} is {hops} hop{'s' * (hops > 1)} from {group.anchor}",
+            )
+        if storm is not None:
+            seconds = self._rules.storm_window.seconds
+            return storm, MergeRule.STORM, f"one of {len(self._recent) + 1} alerts within {seconds} s"
+        return None, MergeRule.FIRST, "the first of its group"
+
+    def _storm(self) -> _Group | None:
+        """Return the group that a storm is in, None while alerts come slowly."""
+        if len(self._recent) < self._rules.storm_alerts:
+            return None
+        stormy = (group for group in self._open if group.stormy)
+        return max(stormy, key=lambda group: (group.size, group.id), default=None)
+
+    def _hops(self, group: _Group, alert: Alert) -> int | None:
+        if alert.service is None:
+            return None
+        hops = group.near.get(alert.service)
+        if hops is None or hops <= self._rules.hops:
+            return hops
+        return hops if not group.words.isdisjoint(stems_of(alert.title)) else None
+
+    def _start(self, alert: Alert) -> _Group:
+        near = self._around(alert.service) if alert.service is not None else {}
+        group = _Group(
+            id=f"g-{alert.id}", anchor=alert.service, started_at=alert.at, last_at=alert.at, near=near
+        )
+        self._open.append(group)
+        return group
+
+    def _around(self, service: ServiceName) -> Mapping[ServiceName, int]:
+        if service not in self._near:
+            self._near[service] = neighbours(service, self._topology, hops=self._rules.confirmed_hops)
+        return self._near[service]
+
+    def _record(self, group: _Group, alert: Alert, fingerprint: Fingerprint, *, resolved: bool) -> None:
+        self._recent.append(alert.at)
+        group.size += 1
+        group.last_at = alert.at
+        if fingerprint not in group.seen:
+            group.seen.add(fingerprint)
+            group.words.update(stems_of(alert.title))
+        if alert.service is not None:
+            group.services.add(alert.service)
+        if len(self._recent) >= self._rules.storm_alerts:
+            group.stormy = True
+        if resolved:
+            group.firing.discard(fingerprint)
+        else:
+            group.firing.add(fingerprint)
+
+    def _forget(self, now: datetime) -> None:
+        """Drop the groups that have ended, and the alerts that no storm counts any more."""
+        while self._recent and now - self._recent[0] > self._rules.storm_window:
+            self._recent.popleft()
+        self._open = [group for group in self._open if self._takes_more(group, now)]
+
+    def _takes_more(self, group: _Group, now: datetime) -> bool:
+        if not group.firing:
+            return False
+        idle = self._rules.storm_idle if group.stormy else self._rules.idle
+        return now - group.last_at <= idle and now - group.started_at <= self._rules.longest
+
+
+def neighbours(service: ServiceName, topology: Topology, *, hops: int) -> dict[ServiceName, int]:
+    """Return the services within *hops* calls of *service*, whoever calls whom, with their distance."""
+    found: dict[ServiceName, int] = {}
+    frontier = {service}
+    for hop in range(1, hops + 1):
+        reached = {
+            other
+            for name in frontier
+            for other in (*topology.callees.get(name, ()), *topology.callers.get(name, ()))
+        }
+        frontier = reached - found.keys() - {service}
+        found.update(dict.fromkeys(frontier, hop))
+    return found
+
+
+def group_stream(
+    alerts: Iterable[Alert],
+    topology: Topology,
+    rules: GroupingRules,
+    *,
+    resolved: frozenset[AlertId] = frozenset(),
+) -> tuple[Merge, ...]:
+    """Return where each of *alerts* belongs; they must come in order of time."""
+    grouper = Grouper(topology, rules)
+    return tuple(grouper.add(alert, resolved=alert.id in resolved) for alert in alerts)
