@@ -81,6 +81,7 @@ def parse_webhook(body: bytes, *, received_at: datetime) -> IncidentEvent | Ping
         title=incident.title or incident.summary,
         status=incident.status,
         pagerduty_service_id=incident.service.id if incident.service else None,
+        escalation_policy_id=incident.escalation_policy.id if incident.escalation_policy else None,
         opened_at=incident.created_at,
     )
 
@@ -99,6 +100,7 @@ class _Incident(LooseBody):
     summary: Loose[str] = None
     status: Loose[IncidentStatus] = None
     service: Loose[_Reference] = None
+    escalation_policy: Loose[_Reference] = None
     created_at: Loose[AwareDatetime] = None
 
 

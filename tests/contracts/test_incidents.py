@@ -333,7 +333,7 @@ async def test_a_write_that_is_answered_too_late_is_unclear_and_sent_once(rest: 
 
     with pytest.raises(Unclear):
         await rest.adapter(answer_within=timedelta(milliseconds=200)).acknowledge(opened)
-    assert 1 == rest.asked("PUT", f"/incidents/{opened}")
+    await rest.pagerduty.wait_for(lambda: rest.asked("PUT", f"/incidents/{opened}") == 1)
 
 
 async def test_a_write_answered_by_a_server_error_is_unclear_and_sent_once(rest: Rest) -> None:

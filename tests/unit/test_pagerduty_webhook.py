@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -24,43 +23,11 @@ from adapters.pagerduty.webhook import Ignored, Ping, parse_webhook
 from bot.domain.errors import Invalid, Unavailable
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentEvent, IncidentEventKind, IncidentStatus
-from bot.ports import Message, Stream
+from bot.ports import Stream
+from tests.recording_inbox import NOW, FixedClock, RecordingInbox
 
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECRET, OLD_SECRET = "a-secret", "an-old-secret"
 ADDRESS = "/webhooks/pagerduty"
-
-
-class FixedClock:
-    def now(self) -> datetime:
-        return NOW
-
-
-@dataclass
-class RecordingInbox:
-    """An inbox that remembers what was put, or fails as told."""
-
-    failure: Exception | None = None
-    stored: list[tuple[Stream, str, bytes]] = field(default_factory=list)
-
-    async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
-        if self.failure is not None:
-            raise self.failure
-        if any((stream, key) == one[:2] for one in self.stored):
-            return False
-        self.stored.append((stream, key, payload))
-        return True
-
-    async def messages(self, stream: Stream) -> AsyncGenerator[Message, None]:
-        nothing: tuple[Message, ...] = ()
-        for message in nothing:
-            yield message
-
-    async def done(self, message: Message) -> None:
-        raise AssertionError(f"nobody finishes {message} here")
-
-    async def ping(self) -> None:
-        return None
 
 
 def secrets(*values: str) -> SigningSecrets:
@@ -87,6 +54,7 @@ def a_body(
         "title": "checkout: error ratio above 5 %",
         "created_at": "2026-03-01T11:58:00Z",
         "service": {"id": "PSVC001", "type": "service_reference", "summary": "checkout"},
+        "escalation_policy": {"id": "PPOLIC1", "type": "escalation_policy_reference", "summary": "Shop"},
         "assignees": [],
         "teams": [],
         "priority": None,
@@ -130,6 +98,7 @@ def test_an_opened_incident_is_read_whole() -> None:
         title="checkout: error ratio above 5 %",
         status=IncidentStatus.TRIGGERED,
         pagerduty_service_id="PSVC001",
+        escalation_policy_id="PPOLIC1",
         opened_at=datetime(2026, 3, 1, 11, 58, tzinfo=UTC),
     ) == parse_webhook(a_body(), received_at=NOW)
 
