@@ -139,7 +139,7 @@ class SandboxSlack:
         return await self._courier.replay(delivery)
 
     async def disconnect_sockets(self, reason: str = "refresh_requested") -> None:
-        """Close every websocket, as Slack does every few hours."""
+        """Send every websocket away to come back, as Slack does every few hours."""
         await self._sockets.disconnect(reason)
 
     @property

@@ -95,11 +95,14 @@ class SocketMode:
             connection.waiting.pop(envelope["envelope_id"], None)
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Ask every connection to come back, as Slack does when it moves them, and close it."""
-        for connection in tuple(self._connections):
-            self._forget(connection)
+        """Ask every connection to come back, as Slack does when it moves them.
+
+        Nothing new goes over them; what they still owe may be acknowledged until the app closes them.
+        """
+        leaving, self._connections = self._connections, []
+        self._changes.touch()
+        for connection in leaving:
             await connection.websocket.send_text(_disconnect(reason))
-            await connection.websocket.close()
 
     def _forget(self, connection: _Connection) -> None:
         connection.lose_all()
