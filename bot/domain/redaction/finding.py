@@ -1,0 +1,26 @@
+"""What a layer of the redactor found: a span of the text and the kind of secret in it."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Layer(IntEnum):
+    """Who found it; where two findings overlap, the lower layer names the kind."""
+
+    HELD = 0
+    FORMAT = 1
+    CONTEXT = 2
+    KEYWORD = 3
+    DETECTOR = 4
+    OPAQUE = 5
+    PERSONAL = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret at text[start:end]."""
+
+    start: int
+    end: int
+    kind: str
+    layer: Layer
