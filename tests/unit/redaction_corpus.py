@@ -1,4 +1,4 @@
-"""Texts to redact, made at test time from descriptions of formats: no secret of any shape stands in this file.
+"""Texts to redact, made at test time from descriptions of formats: no secret stands in this file.
 
 The descriptions were written from the vendors' own words for their tokens, apart from the patterns they test.
 """
@@ -9,6 +9,8 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
+
+from bot.domain.redaction.words import words
 
 HEX = "0123456789abcdef"
 LOWER = string.ascii_lowercase + string.digits
@@ -124,12 +126,16 @@ _LINES = (
     "\u200b{}\u200b",
 )
 
-_KEYS = (
-    "password DB_PASSWORD dbPassword db-password spring.datasource.password passwd user_pwd MYSQL_ROOT_PASSWORD admin_pass PGPASSWORD redisPassword"
-    " secret client_secret clientSecret APP_SECRET secret_key_base aws_secret_access_key signing-secret SLACK_SIGNING_SECRET webhookSecret"
-    " token auth_token authToken ACCESS_TOKEN refresh_token github-token botToken id_token api_key apiKey API_KEY x-api-key apikey X_API_KEY"
-    " access_key accessKey private_key privateKey encryption_key signingKey credentials storageAccountKey shared_access_key ftp_passphrase"
-).split()
+_KEYS = words(
+    """
+    password DB_PASSWORD dbPassword db-password spring.datasource.password passwd user_pwd
+    MYSQL_ROOT_PASSWORD admin_pass PGPASSWORD redisPassword  secret client_secret clientSecret
+    APP_SECRET secret_key_base aws_secret_access_key signing-secret SLACK_SIGNING_SECRET webhookSecret
+    token auth_token authToken ACCESS_TOKEN refresh_token github-token botToken id_token api_key apiKey
+    API_KEY x-api-key apikey X_API_KEY  access_key accessKey private_key privateKey encryption_key
+    signingKey credentials storageAccountKey shared_access_key ftp_passphrase
+    """
+)
 
 _ASSIGNMENTS = (
     "{k}={v}",
@@ -153,6 +159,11 @@ _ASSIGNMENTS = (
     "{{user=bob, {k}={v}, host=db}}",
     "Server=db;User Id=sa;{k}={v};Encrypt=true",
 )
+
+
+def seeded(seed: int) -> random.Random:
+    """Return a source of the same samples in every run."""
+    return random.Random(seed)  # noqa: S311  nothing here is kept secret
 
 
 def _drawn(rng: random.Random, parts: tuple[_Part, ...]) -> str:
@@ -194,7 +205,7 @@ def _password(rng: random.Random) -> str:
 
 def keyword_samples(rng: random.Random, each: int) -> Iterator[Sample]:
     """Yield *each* assignments of a secret for every key name."""
-    for key in _KEYS:
+    for key in sorted(_KEYS):
         for _ in range(each):
             value, form = _password(rng), rng.choice(_ASSIGNMENTS)
             if "?" in form:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from tests.unit.redaction_corpus import (
     Sample,
     keyword_samples,
     on_call_samples,
+    seeded,
     survives,
     vendor_samples,
 )
@@ -46,17 +46,17 @@ def missed(samples: Iterator[Sample]) -> tuple[float, list[str]]:
 
 
 def test_fixed_format_tokens_are_found_in_any_surrounding() -> None:
-    recall, wrong = missed(vendor_samples(random.Random(20250314), each=8))
+    recall, wrong = missed(vendor_samples(seeded(20250314), each=8))
     assert recall >= 0.98, f"recall {recall:.4f}, missed: {wrong}"
 
 
 def test_keyword_secrets_are_found_in_any_notation() -> None:
-    recall, wrong = missed(keyword_samples(random.Random(20250315), each=24))
+    recall, wrong = missed(keyword_samples(seeded(20250315), each=24))
     assert recall >= 0.90, f"recall {recall:.4f}, missed: {wrong}"
 
 
 def test_the_secrets_of_on_call_systems_are_found() -> None:
-    recall, wrong = missed(on_call_samples(random.Random(20250316)))
+    recall, wrong = missed(on_call_samples(seeded(20250316)))
     assert recall >= 0.98, f"recall {recall:.4f}, missed: {wrong}"
 
 
@@ -143,7 +143,7 @@ def test_a_value_with_signs_in_it_is_taken_whole() -> None:
 
 
 def test_a_private_key_that_was_cut_off_loses_every_line() -> None:
-    lines = ["".join(random.Random(n).choices(ALNUM, k=64)) for n in range(4)]
+    lines = ["".join(seeded(n).choices(ALNUM, k=64)) for n in range(4)]
     text = "\n".join(["-----BEGIN RSA PRIV" + "ATE KEY-----", *lines, "then the log goes on"])
     assert redacted(text).startswith("<private_key:")
     assert redacted(text).endswith("\nthen the log goes on")
@@ -233,9 +233,45 @@ def test_the_version_is_a_number_in_words() -> None:
 
 
 HOSTILE = (
-    "a|key=|-----BEGIN |-----BEGIN PRIV" + "ATE KEY-----\n|eyJ.|-eyJ|://|a:|://a:|\\|\\\"|%3d|=|password: |password:\"|\x1b[|a@a.|4111 |A-|aB3/"
-    "|mysql -|--a-|docker login |bearer |token=\"|name: key\n|0123456789abcdef|key=[|x:y@|<|+1 |\u200b|abcdef_"
-).split("|")  # fmt: skip
+    *(
+        "a",
+        "key=",
+        "-----BEGIN ",
+        "-----BEGIN PRIV" + "ATE KEY-----\n",
+        "eyJ.",
+        "-eyJ",
+        "://",
+        "a:",
+        "://a:",
+        "=",
+    ),
+    *(
+        "\\",
+        '\\"',
+        "%3d",
+        "password: ",
+        'password:"',
+        "\x1b[",
+        "a@a.",
+        "4111 ",
+        "A-",
+        "aB3/",
+        "mysql -",
+        "--a-",
+    ),
+    *(
+        "docker login ",
+        "bearer ",
+        'token="',
+        "name: key\n",
+        "0123456789abcdef",
+        "key=[",
+        "x:y@",
+        "<",
+        "+1 ",
+        "\u200b",
+    ),
+)
 
 
 @pytest.mark.parametrize("unit", HOSTILE)

@@ -3,7 +3,7 @@
 # ruff: noqa: E501 -- one pattern a line reads better than a wrapped one.
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Final
 
@@ -13,9 +13,9 @@ from bot.domain.redaction.words import words
 class Claim(Enum):
     """What a key promises: a password may be any word, a token is no plain word, a hint needs a random value."""
 
-    PASSWORD = "password"
-    TOKEN = "token"
-    HINT = "hint"
+    PASSWORD = auto()
+    TOKEN = auto()
+    HINT = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,9 +132,7 @@ def _quoted(text: str, at: int) -> Value:
 def _without_trailing(text: str, start: int, end: int) -> int:
     while end > start:
         last = text[end - 1]
-        if last in _TRAILING:
-            end -= 1
-        elif last in _PAIRS and _PAIRS[last] not in text[start:end]:
+        if last in _TRAILING or (last in _PAIRS and _PAIRS[last] not in text[start:end]):
             end -= 1
         else:
             break
