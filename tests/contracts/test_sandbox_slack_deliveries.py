@@ -357,6 +357,19 @@ async def test_the_home_tab_is_published_for_who_opened_it(slack: SandboxSlack, 
     assert {ALICE: "Nothing open"} == {user: view.shown_text for user, view in slack.homes.items()}
 
 
+async def test_a_button_in_the_home_tab_comes_with_its_view(slack: SandboxSlack, app: App) -> None:
+    home = {"type": "home", "blocks": a_card()}
+    view_id = (await a_client(slack).views_publish(user_id=ALICE, view=home))["view"]["id"]
+
+    await slack.press_in_view(ALICE, view_id, "approve")
+
+    (body,) = app.bodies
+    assert {"type": "view", "view_id": view_id} == body["container"]
+    assert ("approve-1", "home") == (body["actions"][0]["value"], body["view"]["type"])
+    with pytest.raises(SandboxMisuseError, match="does not have the view"):
+        await slack.press_in_view(BOB, view_id, "approve")
+
+
 async def test_a_response_address_takes_five_answers(slack: SandboxSlack, app: App) -> None:
     ts = await a_posted_card(slack)
     await slack.press(ALICE, INCIDENTS, ts, "approve")

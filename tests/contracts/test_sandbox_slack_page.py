@@ -156,6 +156,21 @@ async def test_a_command_a_thread_and_a_modal_work_as_in_slack(slack: SandboxSla
     assert [] == errors
 
 
+async def test_the_home_tab_is_drawn_and_its_buttons_work(slack: SandboxSlack, browser: Browser) -> None:
+    home = {"type": "home", "blocks": [a_section("*Nothing* is open"), actions(a_button("ask", "Ask"))]}
+    await a_client(slack).views_publish(user_id=ALICE, view=home)
+    page, errors = await opened(browser, slack, ALICE)
+
+    await page.get_by_role("button", name="⌂ Testbot").click()
+    await expect(page.locator(".home strong")).to_have_text("Nothing")
+    await page.click(".home [data-action-id=ask]")
+    await expect(page.get_by_role("heading", name="Confirm")).to_be_visible()
+    await page.get_by_role("button", name="Close").first.click()
+
+    await expect(page.locator("#modal")).to_be_hidden()
+    assert ({}, []) == (slack.views, errors)
+
+
 async def test_data_never_becomes_markup(slack: SandboxSlack, browser: Browser) -> None:
     hostile = "<img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script>"
     await post(slack, a_section(hostile), {"type": "header", "text": {"type": "plain_text", "text": hostile}})

@@ -45,7 +45,7 @@ class Acting:
             action = _forged_action(message, action_id, block_id, value)
         else:
             message = self._visible_message(user, channel, message_ts)
-            action = _action_on(message, action_id, block_id, value)
+            action = _action_on(message.buttons, action_id, block_id, value)
         bodies = [payloads.block_actions_body(self._workspace, user, message, action) for _ in range(repeat)]
         delivered = await asyncio.gather(*(self._courier.deliver("block_actions", body) for body in bodies))
         if delivered[0].failure is not None:
@@ -70,6 +70,22 @@ class Acting:
         if failure is not None:
             self._tell(user, room.id, f"{command} failed with the error “{failure}”")
         return delivery
+
+    async def press_in_view(
+        self,
+        user_id: str,
+        view_id: str,
+        action_id: str,
+        *,
+        block_id: str | None = None,
+        value: str | None = None,
+    ) -> Delivery:
+        """Press a button in the modal in front of the person, or in their home tab."""
+        user, home = self._actor(user_id), self._workspace.views.homes.get(user_id)
+        view = home if home is not None and home.id == view_id else self._open_view(user_id, view_id)
+        action = _action_on(view.buttons, action_id, block_id, value)
+        body = payloads.view_actions_body(self._workspace, user, view, action)
+        return await self._courier.deliver("block_actions", body)
 
     async def submit_view(self, user_id: str, view_id: str, values: Mapping[str, str]) -> Delivery:
         """Send an open modal with *values* by block_id or action_id, and obey the app's `response_action`."""
@@ -198,16 +214,18 @@ class Acting:
                 views.close(view)
 
 
-def _action_on(message: Message, action_id: str, block_id: str | None, value: str | None) -> JsonObject:
+def _action_on(
+    buttons: Sequence[JsonObject], action_id: str, block_id: str | None, value: str | None
+) -> JsonObject:
     candidates = [
         element
-        for element in message.buttons
+        for element in buttons
         if element["action_id"] == action_id and block_id in (None, element["block_id"])
     ]
     if len(candidates) > 1 and value is not None:
         candidates = [element for element in candidates if element.get("value") == value]
     if not candidates:
-        raise SandboxMisuseError(f"No button {action_id!r} stands on message {message.ts}.")
+        raise SandboxMisuseError(f"No button {action_id!r} stands there.")
     return _pressed(candidates[0], value)
 
 

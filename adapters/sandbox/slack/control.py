@@ -52,6 +52,10 @@ class Control:
         """POST {user, channel, text, thread_ts?}: text as typed, with @names."""
         return await self._act(request, self._message)
 
+    async def view_press(self, request: Request) -> Response:
+        """POST {user, view_id, action_id, block_id?, value?}: a button in a modal or the home tab."""
+        return await self._act(request, self._view_press)
+
     async def view_submit(self, request: Request) -> Response:
         """POST {user, view_id, values}: values by block_id or action_id."""
         return await self._act(request, self._view_submit)
@@ -84,6 +88,15 @@ class Control:
         text = self._as_sent(body["text"])
         await self._acting.say(body["user"], body["channel"], text, thread_ts=body.get("thread_ts"))
         return None
+
+    async def _view_press(self, body: JsonObject) -> Delivery | None:
+        return await self._acting.press_in_view(
+            body["user"],
+            body["view_id"],
+            body["action_id"],
+            block_id=body.get("block_id"),
+            value=body.get("value"),
+        )
 
     async def _view_submit(self, body: JsonObject) -> Delivery | None:
         return await self._acting.submit_view(body["user"], body["view_id"], body.get("values", {}))

@@ -68,6 +68,15 @@ def block_actions_body(
     return body
 
 
+def view_actions_body(workspace: Workspace, user: SlackUser, view: View, action: JsonObject) -> JsonObject:
+    """Return the payload of one press of *action* in a modal or a home tab."""
+    return _interaction(workspace, "block_actions", user) | {
+        "container": {"type": "view", "view_id": view.id},
+        "view": view.payload,
+        "actions": [{**action, "action_ts": workspace.messages.next_ts()}],
+    }
+
+
 def view_submission_body(
     workspace: Workspace, user: SlackUser, view: View, values: Mapping[str, str]
 ) -> JsonObject:

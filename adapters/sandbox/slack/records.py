@@ -68,6 +68,11 @@ class View:
         return str(self.payload.get("title", {}).get("text", ""))
 
     @property
+    def buttons(self) -> tuple[JsonObject, ...]:
+        """Every interactive element of the blocks, with its `block_id`."""
+        return tuple(elements_of(self.payload.get("blocks", [])))
+
+    @property
     def shown_text(self) -> str:
         """All text of the view's blocks, one line per text object."""
         return "\n".join(texts_of(self.payload.get("blocks", [])))

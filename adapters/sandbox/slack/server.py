@@ -110,6 +110,18 @@ class SandboxSlack:
         """Send a slash command; what the app answers is shown to the person."""
         return await self._acting.command(user_id, channel, text, command=command)
 
+    async def press_in_view(
+        self,
+        user_id: str,
+        view_id: str,
+        action_id: str,
+        *,
+        block_id: str | None = None,
+        value: str | None = None,
+    ) -> Delivery:
+        """Press a button in the modal in front of *user_id*, or in their home tab."""
+        return await self._acting.press_in_view(user_id, view_id, action_id, block_id=block_id, value=value)
+
     async def submit_view(self, user_id: str, view_id: str, values: Mapping[str, str]) -> Delivery:
         """Send the modal in front of *user_id*; *values* by block_id or action_id, options by their value."""
         return await self._acting.submit_view(user_id, view_id, values)

@@ -49,7 +49,7 @@ function draw() {
   if (page.home) drawHome();
   else drawLog($("log"), channelMessages(), page, viewOf("channel"));
   drawThread();
-  modals.show(page.state.view, { names: page.names, act: () => {}, busy: () => false });
+  modals.show(page.state.view, viewContext(page.state.view));
   document.body.dataset.version = page.state.version;
 }
 
@@ -84,6 +84,16 @@ function threadMessages() {
 const byTs = (one, other) => Number(one.ts) - Number(other.ts) || one.ts.localeCompare(other.ts);
 const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
 
+// What a button in a modal or the home tab does.
+function viewContext(view) {
+  const pressed = async (element, value) => {
+    if (element.confirm && !(await modals.ask(element.confirm, page.names))) return;
+    const what = { action_id: element.action_id, block_id: element.block_id, value };
+    await act("view_press", { view_id: view.id, ...what }, element.text?.text ?? "Choice");
+  };
+  return { names: page.names, act: pressed, busy: () => false };
+}
+
 function viewOf(place) {
   return { names: page.names, place, act: press, busy: (key) => page.busy.has(key), openThread };
 }
@@ -99,11 +109,10 @@ function drawThread() {
 
 function drawHome() {
   const home = page.state.home;
-  const context = { names: page.names, act: () => {}, busy: () => false };
-  const log = $("log");
+    const log = $("log");
   log.dataset.key = "home";
   replaceChildren(log, home
-    ? el("div", { class: "blocks home" }, ...renderBlocks(home.blocks, context))
+    ? el("div", { class: "blocks home" }, ...renderBlocks(home.blocks, viewContext(home)))
     : el("p", { class: "empty" }, `${page.state.app.name} has not published a home tab for you.`));
 }
 
