@@ -1,0 +1,49 @@
+"""Stores to hold the contracts against: in memory, in SQLite, and in PostgreSQL where there is one."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from tests.builders import ManualTime
+from tests.contracts.stores import DATABASES, POSTGRES, Bench
+
+
+@pytest.fixture
+def time() -> ManualTime:
+    return ManualTime()
+
+
+@pytest.fixture(params=["memory", *DATABASES])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | None]:
+    """The address of an empty database, None for memory."""
+    match request.param:
+        case "sqlite":
+            yield f"sqlite:///{tmp_path}/audit.db"
+        case "postgres":
+            yield from _a_postgres_database()
+        case _:
+            yield None
+
+
+@pytest.fixture
+async def bench(store_url: str | None, time: ManualTime, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A store under a manual clock, which can be opened a second time."""
+    made = Bench(url=store_url, time=time, kill_file=tmp_path / "KILL")
+    yield made
+    await made.close()
+
+
+def _a_postgres_database() -> Iterator[str]:
+    server = os.environ[POSTGRES]
+    name = f"handrail_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
