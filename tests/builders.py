@@ -14,6 +14,7 @@ from bot.domain.incident import Incident, IncidentStatus
 from bot.domain.person import Person
 from bot.domain.plan import Check, HttpRequest, Plan, PlannedAction, PlannedStep, Value, plan_digest
 from bot.domain.playbook import Comparison, Fact, Risk
+from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 INCIDENT = IncidentId("Q1INCIDENT0001")
@@ -166,6 +167,44 @@ def a_plan(
         cannot_undo=("orders refused meanwhile",),
         evidence_digest=sha256_hex(evidence),
         expires_at=expires_at,
+    )
+
+
+def a_record(
+    plan: Plan | None = None,
+    *,
+    state: ProposalState = ProposalState.PROPOSED,
+    approved_by: Sequence[Person] = (),
+    card: CardRef = CARD,
+) -> ProposalRecord:
+    """Return the stored proposal of *plan*, bound to its card unless it is pending."""
+    meant = plan if plan is not None else a_plan()
+    raw = meant.to_bytes()
+    is_shown = state is not ProposalState.PENDING
+    return ProposalRecord(
+        id=meant.id,
+        incident=meant.incident,
+        number=meant.number,
+        epoch=meant.epoch,
+        digest=plan_digest(raw),
+        plan=raw,
+        state=state,
+        created_at=NOW,
+        changed_at=NOW,
+        expires_at=meant.expires_at,
+        channel=card.channel if is_shown else None,
+        message_ts=card.ts if is_shown else None,
+        approvals=tuple(
+            Approval(
+                click_id=a_click(plan=meant, by=person, nonce=str(number)).id,
+                user_id=person.id,
+                name=person.name,
+                digest=plan_digest(raw),
+                at=NOW,
+                grounds="named approver",
+            )
+            for number, person in enumerate(approved_by)
+        ),
     )
 
 
