@@ -1,10 +1,12 @@
 """What every inbox promises, shown on Redis and on its memory twin; and what only a server can show."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -243,6 +245,59 @@ async def test_a_put_works_again_after_a_restart_and_a_retry_of_a_stored_one_is_
     assert not await inbox.put(Stream.EVENTS, "stored", b"payload")
     assert await inbox.put(Stream.EVENTS, "new", b"payload")
     await inbox.aclose()
+
+
+class AnswerCutter:
+    """Passes bytes on to the server; told to cut, it drops the connection in place of an answer."""
+
+    def __init__(self, server: RedisServer, path: Path) -> None:
+        self.cutting = False
+        self._server = server
+        self._path = path
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """Yield the address to use in place of the server's."""
+        async with await asyncio.start_unix_server(self._pass_on, self._path):
+            yield f"unix://{self._path}"
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = self._server.url.removeprefix("unix://")
+        from_server, to_server = await asyncio.open_unix_connection(path)
+        try:
+            async with asyncio.TaskGroup() as group:
+                up = group.create_task(self._copy(reader, to_server))
+                await self._copy(from_server, writer, answers=True)
+                up.cancel()
+        finally:
+            to_server.close()
+            writer.close()
+
+    async def _copy(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
+        while piece := await source.read(65_536):
+            if answers and self.cutting:
+                return
+            target.write(piece)
+
+
+async def test_e_lost_answer_a_put_that_was_stored_unheard_is_a_duplicate_when_repeated(
+    server: RedisServer,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="hr-") as folder:
+        cutter = AnswerCutter(server, Path(folder) / "s")
+        async with cutter.listening() as url:
+            inbox = RedisInbox(url, consumer="bot", block=timedelta(milliseconds=20))
+            await inbox.put(Stream.EVENTS, "heard", b"payload")
+            cutter.cutting = True
+            with pytest.raises(Unavailable):
+                await inbox.put(Stream.EVENTS, "unheard", b"payload")
+            cutter.cutting = False
+
+            assert not await inbox.put(Stream.EVENTS, "unheard", b"payload")
+            assert ["heard", "unheard"] == [message.key for message in await take(inbox, 2)]
+            await inbox.aclose()
 
 
 async def test_a_full_server_refuses_puts_and_fails_the_ping() -> None:

@@ -1,26 +1,39 @@
-"""Store what several callers hand in at once with one transaction, and tell each what came of theirs."""
+"""Store what several callers hand in at once with one script call, and tell each what came of theirs."""
 
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from adapters.store.redis.client import translated
 from bot.domain.errors import Unavailable
 
-GROUP_SIZE = 256  # Our choice: at 6 KB a body this is 1.5 MB in one transaction.
+GROUP_SIZE = 256  # Our choice: at 6 KB a body this is 1.5 MB in one call.
 SEEN_FOR_S = 691_200  # 8 days: the same signed delivery may be repeated for a week and must still be known.
 
-# The mark is set after the entry: should XADD fail, the key was not "seen" and a retry is not swallowed.
-_PUT = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+# KEYS: for each put the stream and the mark "seen".
+# ARGV: how long marks last (s), then for each put key and payload.
+# A mark is set after its entry: should XADD fail, the key was not "seen" and a retry is not swallowed.
+_PUT_ALL = """
 local now = redis.call('TIME')
 local micros = now[1] .. string.format('%06d', now[2])
-redis.call('XADD', KEYS[1], '*', 'key', ARGV[1], 'at', micros, 'payload', ARGV[2])
-redis.call('SET', KEYS[2], micros, 'EX', ARGV[3])
-return 1
+local results = {}
+for i = 1, #KEYS, 2 do
+  local result = 0
+  if redis.call('EXISTS', KEYS[i + 1]) == 0 then
+    local added = redis.pcall('XADD', KEYS[i], '*', 'key', ARGV[i + 1], 'at', micros, 'payload', ARGV[i + 2])
+    if type(added) == 'table' and added.err then
+      result = added.err
+    else
+      redis.call('SET', KEYS[i + 1], micros, 'EX', ARGV[1])
+      result = 1
+    end
+  end
+  results[#results + 1] = result
+end
+return results
 """
 
 
@@ -34,9 +47,9 @@ class _Put:
 
 
 class PutGroup:
-    """One transaction in flight; whoever comes meanwhile waits for the next and shares it.
+    """One script call in flight; whoever comes meanwhile waits for the next and shares it.
 
-    So the price of an fsync is paid once for all of them.
+    So the prices of a round trip and of an fsync are paid once for all of them. The call is one transaction.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -48,7 +61,7 @@ class PutGroup:
         """Return True once the entry is stored, False when *seen_key* existed.
 
         Raises:
-            Unavailable: the transaction failed, or its answer was lost.
+            Unavailable: the call failed, or its answer was lost.
         """
         put = _Put(stream_key, seen_key, key, payload)
         self._waiting.append(put)
@@ -77,12 +90,12 @@ class PutGroup:
                 _answer(group, results)
 
     async def _send(self, group: list[_Put]) -> list[object]:
+        keys = [name for put in group for name in (put.stream_key, put.seen_key)]
+        values = [value for put in group for value in (put.key, put.payload)]
         with translated("storing messages"):
-            async with self._redis.pipeline(transaction=True) as transaction:
-                # Each carries the script: a digest alone would fail after a restart of the server.
-                for put in group:
-                    transaction.eval(_PUT, 2, put.stream_key, put.seen_key, put.key, put.payload, SEEN_FOR_S)
-                return await transaction.execute(raise_on_error=False)
+            # The script's text goes along: its digest alone would fail after a restart of the server.
+            results = await self._redis.eval(_PUT_ALL, len(keys), *keys, SEEN_FOR_S, *values)
+        return cast("list[object]", results)
 
 
 def _fail(group: list[_Put], error: Unavailable) -> None:
@@ -95,11 +108,11 @@ def _answer(group: list[_Put], results: list[object]) -> None:
     for put, result in zip(group, results, strict=True):
         if put.stored.done():
             continue
-        if isinstance(result, RedisError):
-            failure = Unavailable(
-                f"Redis refused to store a message ({type(result).__name__}). Try again later."
-            )
-            failure.__cause__ = result
-            put.stored.set_exception(failure)
-        else:
+        if isinstance(result, int):
             put.stored.set_result(result == 1)
+        else:
+            put.stored.set_exception(Unavailable(f"Redis refused to store a message: {_reason(result)}"))
+
+
+def _reason(result: object) -> str:
+    return result.decode(errors="replace") if isinstance(result, bytes) else type(result).__name__
