@@ -39,6 +39,19 @@ def test_the_state_stands_first() -> None:
     } == first
 
 
+def test_the_first_line_names_the_service_once() -> None:
+    incident = an_incident(service="checkout")
+
+    assert "Open · checkout" == texts(card_blocks(a_card(incident=incident, status_line="Open")))[0]
+    assert "Open: checkout" == texts(card_blocks(a_card(incident=incident, status_line="Open: checkout")))[0]
+
+
+def test_a_reason_that_the_outcome_tells_stands_there_only() -> None:
+    offer = an_offer(state=ProposalState.FAILED, reason="HTTP 500", outcome="roll-back failed: HTTP 500")
+
+    assert 1 == "\n".join(texts(card_blocks(a_card(offer)))).count("HTTP 500")
+
+
 def test_the_card_says_what_and_since_when_in_the_readers_own_zone() -> None:
     shown = "\n".join(texts(card_blocks(a_card())))
 

@@ -65,7 +65,7 @@ def card_blocks(card: Card) -> tuple[Block, ...]:
 
 def card_text(card: Card) -> str:
     """Return the card in one escaped line, for notifications and screen readers."""
-    parts = [shorten(card.status_line, 500), shorten(card.incident.title, 300)]
+    parts = [shorten(_first_line(card), 500), shorten(card.incident.title, 300)]
     if card.cause is not None:
         parts.append(shorten(card.cause.headline, 300))
     if card.offer is not None:
@@ -91,9 +91,14 @@ def _blocks(card: Card, detail: Detail, *, with_plan: bool) -> tuple[Block, ...]
 
 
 def _heading(card: Card, detail: Detail) -> tuple[Block, ...]:
-    if len(card.status_line) <= detail.title:
-        return header(card.status_line)
-    return sections([bold(shorten(card.status_line, detail.title))])
+    said = _first_line(card)
+    return header(said) if len(said) <= detail.title else sections([bold(shorten(said, detail.title))])
+
+
+def _first_line(card: Card) -> str:
+    """Return the state and where: on a phone's lock screen nothing more is read."""
+    where = card.incident.service or card.incident.pagerduty_service_name or ""
+    return card.status_line if not where or where in card.status_line else f"{card.status_line} · {where}"
 
 
 def _offer(card: Card, offer: Offer, detail: Detail, *, shows_plan: bool) -> Iterator[Block]:
@@ -114,7 +119,8 @@ def _not_offered(offer: Offer) -> list[Mrkdwn]:
 def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     """Return where the proposal stands: who said what, what ran, what came of it."""
     state = bold(escape(_STATES[offer.state]))
-    lines = [join([state, shorten(offer.reason, detail.line)], " — ")]
+    reason = "" if offer.reason in offer.outcome else offer.reason
+    lines = [join([state, shorten(reason, detail.line)], " — ")]
     lines += [
         Mrkdwn(f"Approved by {shorten(one.name, 80)} at {clock_time(one.at)} ({shorten(one.grounds, 80)})")
         for one in offer.approvals[:6]

@@ -1,5 +1,6 @@
 """Titled texts: replies in the thread, answers to commands, and modals."""
 
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from adapters.slack.views.blocks import PARAGRAPH, Block, fences, header, sections
@@ -45,17 +46,26 @@ def document_modal(document: Document) -> Mapping[str, object]:
 
 
 def _within(document: Document, *, most_blocks: int, most_text: int) -> tuple[Block, ...]:
-    heading = header(document.title)[: most_blocks // 2]
-    paragraphs = _paragraphs(document)
-    kept = len(paragraphs)
-    while True:
-        left_out = len(paragraphs) - kept
-        tail = [escape(f"… ({left_out} more paragraphs do not fit here)")] if left_out else []
-        blocks = (*heading, *sections([*paragraphs[:kept], *tail]))
-        if (len(blocks) <= most_blocks and length_of(blocks) <= most_text) or kept == 0:
-            return blocks
-        kept -= max(1, (len(blocks) - most_blocks) // 2)
-        kept = max(kept, 0)
+    title = header(document.title)
+    is_short = title[0]["type"] == "header"
+    paragraphs = ([] if is_short else _bold(document.title)) + _paragraphs(document)
+
+    def laid_out(kept: int) -> tuple[Block, ...]:
+        rest = len(paragraphs) - kept
+        tail = [escape(f"… ({rest} more paragraphs do not fit here)")] if rest else []
+        return (*(title if is_short else ()), *sections([*paragraphs[:kept], *tail]))
+
+    def is_too_much(kept: int) -> bool:
+        blocks = laid_out(kept)
+        return len(blocks) > most_blocks or length_of(blocks) > most_text
+
+    if not is_too_much(len(paragraphs)):
+        return laid_out(len(paragraphs))
+    return laid_out(bisect_left(range(len(paragraphs)), True, key=is_too_much) - 1)
+
+
+def _bold(text: str) -> list[Mrkdwn]:
+    return [bold(piece) for piece in pieces(text, PARAGRAPH)]
 
 
 def _paragraphs(document: Document) -> list[Mrkdwn]:
@@ -64,8 +74,7 @@ def _paragraphs(document: Document) -> list[Mrkdwn]:
         # An empty line before each heading but the first lets the eye find it.
         lead = "\n" if index else ""
         found += [
-            Mrkdwn(f"{lead if part == 0 else ''}{bold(text)}")
-            for part, text in enumerate(pieces(section.heading, PARAGRAPH))
+            Mrkdwn(f"{lead if part == 0 else ''}{text}") for part, text in enumerate(_bold(section.heading))
         ]
         for line in section.lines:
             found += _line(line)
@@ -74,6 +83,9 @@ def _paragraphs(document: Document) -> list[Mrkdwn]:
 
 def _line(line: Line) -> list[Mrkdwn]:
     if line.is_literal:
-        return [*fences(literal(part) for part in line.text.split("\n")), link_to_host(line.url)]
+        return [
+            *fences(literal(part) if part else "" for part in line.text.split("\n")),
+            link_to_host(line.url),
+        ]
     first, *rest = pieces(line.text, PARAGRAPH - 1_200) or [Mrkdwn("")]
     return [join([Mrkdwn("•"), link(line.url, first)], " "), *rest]
