@@ -13,5 +13,5 @@ def read_catalogue(path: Path) -> Catalogue:
     Raises:
         InvalidCatalogue: the file is missing or wrong; each problem names its line.
     """
-    file, _ = read_model(path, CatalogueFile, InvalidCatalogue)
+    file = read_model(path, CatalogueFile, InvalidCatalogue).value
     return Catalogue(services=dict(file.services))

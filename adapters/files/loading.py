@@ -1,25 +1,38 @@
 """Read a YAML file into a typed value, or say in which line and field it is wrong."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from adapters.files.strict_yaml import Lines, YamlError, load
+from adapters.files.strict_yaml import MAX_BYTES, Lines, YamlError, load
 from bot.domain.errors import Invalid
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_model(path: Path, model: type[M], error: type[Invalid]) -> tuple[M, bytes]:
-    """Return the file's value and its exact bytes.
+@dataclass(frozen=True)
+class Read(Generic[M]):
+    """A file's value, its exact bytes, and where its parts stand."""
+
+    value: M
+    raw: bytes
+    where: Lines
+
+
+def read_model(path: Path, model: type[M], error: type[Invalid]) -> Read[M]:
+    """Return what the file holds.
 
     Raises:
         error: the file cannot be read or is wrong; every problem is named with file, line and field.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)  # One more, so that a larger file is seen to be one.
+        if len(raw) > MAX_BYTES:
+            raise error(f"{path}: is larger than {MAX_BYTES} bytes")
         text = raw.decode()
     except OSError as exc:
         raise error(f"{path}: cannot be read: {exc.strerror}") from exc
@@ -28,11 +41,16 @@ def read_model(path: Path, model: type[M], error: type[Invalid]) -> tuple[M, byt
     try:
         document, where = load(text)
     except YamlError as exc:
-        raise error(_at(path, exc.line, str(exc))) from exc
+        raise error(at(path, exc.line, str(exc))) from exc
     try:
-        return model.model_validate_json(_as_json(document)), raw
+        return Read(model.model_validate_json(_as_json(document), strict=True), raw, where)
     except ValidationError as exc:
         raise error("\n".join(_problems(path, where, exc))) from exc
+
+
+def at(path: Path, line: int | None, problem: str) -> str:
+    """Return *problem* with where it stands."""
+    return f"{path}:{line}: {problem}" if line else f"{path}: {problem}"
 
 
 def _problems(path: Path, where: Lines, exc: ValidationError) -> list[str]:
@@ -44,16 +62,12 @@ def _problems(path: Path, where: Lines, exc: ValidationError) -> list[str]:
         if error["type"] != "too_short"
         or not any(other["loc"][: len(error["loc"])] == error["loc"] != other["loc"] for other in errors)
     ]
-    return [_at(path, where.of(e["loc"]), _in_words(e["loc"], e["msg"], e["type"])) for e in named]
+    return [at(path, where.of(e["loc"]), _in_words(e["loc"], e["msg"], e["type"])) for e in named]
 
 
 def _as_json(document: object) -> str:
     """Pass the document through JSON, so that the model is as strict about types as its schema says."""
     return json.dumps(document)
-
-
-def _at(path: Path, line: int | None, problem: str) -> str:
-    return f"{path}:{line}: {problem}" if line else f"{path}: {problem}"
 
 
 def _in_words(where: tuple[int | str, ...], message: str, kind: str) -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.files.loading import read_model
+from adapters.files.loading import at, read_model
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import InvalidPlaybook
 from bot.domain.ids import Digest, PlaybookId
@@ -23,7 +23,9 @@ def read_playbooks(folder: Path) -> Mapping[PlaybookId, LoadedPlaybook]:
     if not folder.is_dir():
         raise InvalidPlaybook(f"{folder}: is no folder. Set HANDRAIL_PLAYBOOKS to the folder of playbooks.")
     found: dict[PlaybookId, LoadedPlaybook] = {}
-    problems: list[str] = []
+    problems = [
+        f"{path}: is not read; a playbook's name ends in .yaml" for path in sorted(folder.glob("*.yml"))
+    ]
     for path in sorted(folder.glob("*.yaml")):
         try:
             found[path.stem] = read_playbook(path)
@@ -38,10 +40,13 @@ def read_playbook(path: Path) -> LoadedPlaybook:
     """Return one playbook with the digest of its file."""
     if path.is_symlink():
         raise InvalidPlaybook(f"{path}: is a link; a playbook must be a file of the folder")
-    playbook, raw = read_model(path, Playbook, InvalidPlaybook)
-    if playbook.id != path.stem:
-        raise InvalidPlaybook(f"{path}: its id is {playbook.id!r}; it must be the file's name, {path.stem!r}")
-    return LoadedPlaybook(playbook=playbook, sha256=Digest(hashlib.sha256(raw).hexdigest()))
+    if not path.is_file():
+        raise InvalidPlaybook(f"{path}: is no file")
+    read = read_model(path, Playbook, InvalidPlaybook)
+    if read.value.id != path.stem:
+        problem = f"its id is {read.value.id!r}; it must be the file's name, {path.stem!r}"
+        raise InvalidPlaybook(at(path, read.where.of(("id",)), problem))
+    return LoadedPlaybook(playbook=read.value, sha256=Digest(hashlib.sha256(read.raw).hexdigest()))
 
 
 def missing_from(catalogue: Catalogue, playbooks: Mapping[PlaybookId, LoadedPlaybook]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = 20  # Our choice: our files need six levels, and each level costs stack.
 
 
 class YamlError(Exception):
@@ -17,10 +18,14 @@ class YamlError(Exception):
         self.line = line
 
 
+_TEXT = "tag:yaml.org,2002:str"
+
+
 class _StrictLoader(yaml.SafeLoader):
     """`true` and `false` are booleans, whole numbers are numbers; `no`, `22:22` and dates stay text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012 - PyYAML's own shape
+    _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call] # PyYAML's parser has no types.
@@ -30,15 +35,26 @@ class _StrictLoader(yaml.SafeLoader):
             raise YamlError("anchors (`&name`) are not allowed", _line(event))
         if (tag := getattr(event, "tag", None)) not in (None, "!"):
             raise YamlError(f"the tag {tag} is not allowed", _line(event))
+        if self._depth >= MAX_DEPTH:
+            raise YamlError(f"more than {MAX_DEPTH} levels stand in each other", _line(event))
+        self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
         return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as exc:  # A number of thousands of digits.
+            raise YamlError(str(exc), node.start_mark.line + 1) from exc
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise YamlError("a key must be plain text", key.start_mark.line + 1)
             line = key.start_mark.line + 1
+            # A key that is a number or nothing has several spellings, so it could stand twice unseen.
+            if not isinstance(key, yaml.ScalarNode) or key.tag != _TEXT:
+                raise YamlError("a key must be plain text: write it in quotes", line)
             if key.value in seen:
                 raise YamlError(f"the key {key.value!r} stands twice, first in line {seen[key.value]}", line)
             seen[key.value] = line
@@ -77,6 +93,14 @@ class Lines:
         return line or (self._root.start_mark.line + 1 if self._root else None)
 
 
+def _loader(text: str) -> _StrictLoader:
+    try:
+        return _StrictLoader(text)
+    except yaml.reader.ReaderError as exc:
+        line = text.count("\n", 0, exc.position) + 1
+        raise YamlError(f"the sign U+{ord(text[exc.position]):04X} is not allowed", line) from exc
+
+
 def load(text: str) -> tuple[object, Lines]:
     """Return the document and where its parts stand.
 
@@ -85,14 +109,14 @@ def load(text: str) -> tuple[object, Lines]:
     """
     if len(text.encode()) > MAX_BYTES:
         raise YamlError(f"the file is larger than {MAX_BYTES} bytes", None)
-    loader = _StrictLoader(text)
+    loader = _loader(text)
     try:
         node = loader.get_single_node()
         document = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else None
         raise YamlError(str(exc.problem or exc), line) from exc
-    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+    except yaml.YAMLError as exc:
         raise YamlError(str(exc) or type(exc).__name__, None) from exc
     finally:
         loader.dispose()

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from bot.domain.frozen import Frozen
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
-from bot.domain.playbook import Identifier
+from bot.domain.playbook import HeaderName, Identifier, Line
 from bot.domain.topology import Topology
 
 HttpAddress = Annotated[
@@ -21,7 +21,7 @@ class Endpoint(Frozen):
     """An address that playbook steps may call."""
 
     url: HttpAddress
-    headers: dict[str, str] = Field(
+    headers: dict[HeaderName, Line] = Field(
         default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
     )
     current_version_path: str | None = None
@@ -61,14 +61,16 @@ Signal = Annotated[ExpositionSignal | PrometheusSignal | HttpSignal, Field(discr
 class Approvers(Frozen):
     """Who may approve. Empty means nobody."""
 
-    users: tuple[SlackUserId, ...] = ()
+    users: tuple[Annotated[SlackUserId, StringConstraints(pattern=r"^[UW][A-Z0-9]+$")], ...] = Field(
+        default=(), description="Slack user ids (`U…`); names can be changed, so they count for nothing."
+    )
     on_call: bool = Field(default=False, description="Whoever PagerDuty says is on call for the incident.")
 
 
 class Service(Frozen):
     """One service: its names elsewhere, who may act on it, how, and how its health is read."""
 
-    pagerduty: tuple[str, ...] = Field(default=(), description="PagerDuty service ids.")
+    pagerduty: tuple[Name, ...] = Field(default=(), description="PagerDuty service ids.")
     names: tuple[Name, ...] = Field(default=(), description="Names that change sources use for it.")
     channel: str | None = Field(
         default=None, description="Slack channel id; default: the setting SLACK_CHANNEL."

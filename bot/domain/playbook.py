@@ -20,7 +20,17 @@ SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]*)")
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\r\n]*$")]
+# Signs that move the cursor or turn the direction of writing would show people something else than what runs.
+Line = Annotated[
+    str,
+    StringConstraints(
+        min_length=1,
+        max_length=300,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]*$",
+    ),
+]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=64)]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
 
 
 class Risk(StrEnum):
@@ -60,11 +70,15 @@ class Parameter(Frozen):
     def _a_setting_names_its_key(self) -> "Parameter":
         if (self.source is Fact.SETTING) != (self.setting is not None):
             raise ValueError("`setting` is required with `from: service.setting`, and only there")
-        try:
-            re.compile(self.pattern)
-        except re.error as exc:
-            raise ValueError(f"`pattern` is no regular expression: {exc}") from exc
+        _refuse_wrong_pattern("pattern", self.pattern)
         return self
+
+
+def _refuse_wrong_pattern(key: str, pattern: str | None) -> None:
+    try:
+        re.compile(pattern or "")
+    except re.error as exc:
+        raise ValueError(f"`{key}` is no regular expression: {exc}") from exc
 
 
 class HttpStep(Frozen):
@@ -75,7 +89,7 @@ class HttpStep(Frozen):
     endpoint: Identifier = Field(description="A key of the service's `endpoints`; data never chooses a host.")
     method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
     path: Line = Field(description="Begins with `/`; placeholders are percent-encoded.")
-    headers: dict[str, Line] = Field(default_factory=dict)
+    headers: dict[HeaderName, Line] = Field(default_factory=dict)
     body: dict[str, str | int | bool] | None = Field(default=None, description="Sent as JSON.")
     expect_status: tuple[int, ...] = (200, 201, 202, 204)
     idempotent: bool = Field(
@@ -88,6 +102,8 @@ class HttpStep(Frozen):
     def _the_path_is_one(self) -> "HttpStep":
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError("`path` begins with exactly one `/`")
+        if any(PLACEHOLDER.search(key) for key in self.body or ()):
+            raise ValueError("a placeholder may stand in a value of `body`, not in a key")
         return self
 
 
@@ -98,12 +114,12 @@ class CommandStep(Frozen):
     name: StepName
     argv: tuple[Line, ...] = Field(min_length=1)
     stdin: str | None = Field(default=None, max_length=4000, description="Text written to standard input.")
-    environment: tuple[str, ...] = Field(
+    environment: tuple[VariableName, ...] = Field(
         default=(), description="Names of variables passed on; everything else is absent."
     )
     expect_exit: tuple[int, ...] = (0,)
     expect_output: str | None = Field(
-        default=None, description="A regular expression the whole of standard output must match."
+        default=None, description="A regular expression that all the program says must match."
     )
     idempotent: bool = False
     timeout_s: int = Field(default=30, ge=1, le=900)
@@ -112,6 +128,7 @@ class CommandStep(Frozen):
     def _the_program_is_fixed(self) -> "CommandStep":
         if PLACEHOLDER.search(self.argv[0]):
             raise ValueError("`argv[0]` is the program and may hold no parameter")
+        _refuse_wrong_pattern("expect_output", self.expect_output)
         return self
 
 
