@@ -1,9 +1,11 @@
 """The one reader of the environment: every setting with its type, unit and default."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -12,15 +14,21 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 PREFIX: Final = "HANDRAIL_"
+AUDIT_FILE: Final = "audit.db"
 _NAMED: Final = "HANDRAIL_SECRET_"
+_NEIGHBOURS: Final = ("SLACK_", "PAGERDUTY_", "OPENAI_", "TEMPORAL_", "REDIS_", "DATABASE_")
 _TRACING: Final = ("LANGSMITH_", "LANGCHAIN_")
 
 Filled = Annotated[SecretStr, Field(min_length=8)]
-Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+_SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+_NO_SLACK: Final = "set SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)"
+_TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 
 
 class InvalidSettings(Exception):
@@ -63,10 +71,12 @@ class Settings(BaseModel):
     )
     openai_model: str = Field(default="gpt-5-mini", description="The model's name.")
     redis_url: str | None = Field(
-        default=None, description="A Redis to use; default: one started as a child."
+        default=None, repr=False, description="A Redis to use; default: one started as a child."
     )
     database_url: str | None = Field(
-        default=None, description="An SQLAlchemy address; default: a SQLite file in the data folder."
+        default=None,
+        repr=False,
+        description="An SQLAlchemy address; default: a SQLite file in the data folder.",
     )
     temporal_address: str | None = Field(
         default=None, description="host:port of a Temporal service; default: one started as a child."
@@ -113,7 +123,7 @@ class Settings(BaseModel):
     handrail_log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe line to log."
     )
-    secrets: Mapping[str, SecretStr] = Field(
+    secrets: Mapping[str, Filled] = Field(
         default_factory=dict,
         description="`HANDRAIL_SECRET_NAME` gives the value that plans call `secret:NAME`.",
     )
@@ -121,21 +131,36 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _slack_can_reach_us(self) -> "Settings":
         if self.slack_signing_secret is None and self.slack_app_token is None:
-            raise ValueError("set SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)")
+            raise ValueError(_NO_SLACK)
         return self
 
+    @field_validator("pagerduty_webhook_secrets")
+    @classmethod
+    def _each_is_a_secret(cls, secrets: SecretStr) -> SecretStr:
+        if any(len(secret.strip()) < 8 for secret in secrets.get_secret_value().split(",")):
+            raise ValueError("each secret between the commas has at least 8 characters")
+        return secrets
+
     @property
-    def webhook_secrets(self) -> tuple[str, ...]:
+    def webhook_secrets(self) -> tuple[SecretStr, ...]:
         """PagerDuty's live webhook secrets."""
         found = self.pagerduty_webhook_secrets.get_secret_value().split(",")
-        return tuple(secret.strip() for secret in found if secret.strip())
+        return tuple(SecretStr(secret.strip()) for secret in found if secret.strip())
+
+    @property
+    def fallback_models(self) -> tuple[str, ...]:
+        """Names of the models to ask when the first does not answer."""
+        return tuple(name.strip() for name in (self.handrail_model_fallback or "").split(",") if name.strip())
 
     def known_secrets(self) -> tuple[str, ...]:
         """Return every secret value held, so that none of them leaves."""
         fields = [getattr(self, name) for name in type(self).model_fields]
-        held = [value for value in (*fields, *self.secrets.values()) if isinstance(value, SecretStr)]
-        values = [value.get_secret_value() for value in held]
-        return tuple({*values, *self.webhook_secrets} - {""})
+        held = (*fields, *self.secrets.values(), *self.webhook_secrets)
+        values = {value.get_secret_value() for value in held if isinstance(value, SecretStr)}
+        addresses = (self.redis_url, self.database_url)
+        passwords = {urlsplit(address).password for address in addresses if address}
+        plain = {unquote(password) for password in passwords if password}
+        return tuple({*values, *(password for password in passwords if password), *plain} - {""})
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -146,22 +171,43 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     names = {field.upper(): field for field in Settings.model_fields if field != "secrets"}
     secrets = {
-        name.removeprefix(_NAMED): value
-        for name, value in environment.items()
-        if name.startswith(_NAMED)
+        name.removeprefix(_NAMED): value for name, value in environment.items() if name.startswith(_NAMED)
     }
     problems = [*_unknown(environment, names), *_blank(environment, names), *_tracing(environment)]
+    if "SLACK_SIGNING_SECRET" not in environment and "SLACK_APP_TOKEN" not in environment:
+        problems.append(_NO_SLACK)
     given: dict[str, object] = {
         field: environment[name] for name, field in names.items() if name in environment
     }
     try:
         settings = Settings.model_validate({**given, "secrets": secrets})
     except ValidationError as exc:
-        problems += [_in_words(error["loc"], error["msg"], error["type"]) for error in exc.errors()]
-        raise InvalidSettings("\n".join(problems)) from None
+        problems += [
+            _in_words(error["loc"], error["msg"], error["type"])
+            for error in exc.errors()
+            if environment.get(_variable(error["loc"]), "said").strip()
+        ]
+        raise InvalidSettings("\n".join(dict.fromkeys(problems))) from None
     if problems:
         raise InvalidSettings("\n".join(problems))
     return settings
+
+
+class StoreSettings(BaseModel):
+    """Where a bot keeps its record: all that the offline commands need."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path
+    database_url: str
+
+
+def store_settings(environment: Mapping[str, str]) -> StoreSettings:
+    """Return where the record is, without asking for any token."""
+    folder = Path(environment.get("HANDRAIL_DATA_DIR") or Settings.model_fields["handrail_data_dir"].default)
+    return StoreSettings(
+        data_dir=folder, database_url=environment.get("DATABASE_URL") or f"sqlite:///{folder / AUDIT_FILE}"
+    )
 
 
 def _unknown(environment: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
@@ -170,24 +216,26 @@ def _unknown(environment: Mapping[str, str], names: Mapping[str, str]) -> list[s
     for name in environment:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
         is_ours = name.startswith(PREFIX) and not name.startswith(_NAMED)
-        is_slip = name.startswith(("SLACK_", "PAGERDUTY_", "OPENAI_", "TEMPORAL_")) and near
+        is_slip = name.startswith(_NEIGHBOURS) and near
         if name not in names and (is_ours or is_slip):
             hint = f" Did you mean {near[0]}?" if near else ""
             problems.append(f"{name}: no such setting.{hint}")
+        if name.startswith(_NAMED) and not _SECRET_NAME.fullmatch(name.removeprefix(_NAMED)):
+            problems.append(f"{name}: plans could not name it; use A-Z, 0-9 and _ after {_NAMED}")
     return problems
 
 
 def _blank(environment: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name}: is blank. Give it a value, or unset it."
-        for name in environment
-        if (name in names or name.startswith(_NAMED)) and not environment[name].strip()
-    ]
+    """A secret with a line break at its end, as files have it, would fail much later and say nothing."""
+    ours = {name: value for name, value in environment.items() if name in names or name.startswith(_NAMED)}
+    blank = [f"{name}: is blank. Give it a value, or unset it." for name, v in ours.items() if not v.strip()]
+    around = [f"{name}: has blanks around its value" for name, v in ours.items() if v.strip() not in ("", v)]
+    return blank + around
 
 
 def _tracing(environment: Mapping[str, str]) -> list[str]:
     """LangChain ships every prompt to a third party when it finds these."""
-    if environment.get("HANDRAIL_ALLOW_TRACING", "").lower() in ("1", "true", "yes"):
+    if environment.get("HANDRAIL_ALLOW_TRACING", "").lower() in _TRUE:
         return []
     return [
         f"{name}: would send prompts to a third party. Unset it, or set HANDRAIL_ALLOW_TRACING=true."
@@ -196,8 +244,19 @@ def _tracing(environment: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _variable(where: tuple[int | str, ...]) -> str:
+    """Return the name of the variable in which pydantic found an error, blank when it is in several."""
+    match where:
+        case ("secrets", name, *_):
+            return f"{_NAMED}{name}"
+        case (field, *_):
+            return str(field).upper()
+        case _:
+            return ""
+
+
 def _in_words(where: tuple[int | str, ...], message: str, kind: str) -> str:
-    name = str(where[0]).upper() if where else ""
+    name = _variable(where)
     if kind == "missing":
         described = Settings.model_fields[str(where[0])].description or ""
         return f"{name}: is not set. {described}"
