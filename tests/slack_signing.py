@@ -73,7 +73,13 @@ class SignedRequest:
         async def send(message: Message) -> None:
             said.append(message)
 
-        scope = {"type": "http", "method": self.method, "path": "/", "headers": list(self.headers)}
+        scope = {
+            "type": "http",
+            "method": self.method,
+            "path": "/",
+            "query_string": b"",
+            "headers": list(self.headers),
+        }
         await gate(scope, receive, send)
         return int(said[0]["status"])
 

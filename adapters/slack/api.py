@@ -1,6 +1,7 @@
 """The Web API: which methods we call, what they need, and one way to call them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -117,15 +118,22 @@ async def slack_api(
     if not token.strip():
         raise Invalid("SLACK_BOT_TOKEN is empty: set the bot token (xoxb-…) of the installation.")
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session:
-        reads = AsyncWebClient(token, base_url, session=session, retry_handlers=[])
+        reads = AsyncWebClient(token, base_url, session=session, retry_handlers=[], logger=quiet_logger())
         reads.retry_handlers += [
             AsyncRateLimitErrorRetryHandler(max_retry_count=2),
             AsyncServerErrorRetryHandler(max_retry_count=2),
             AsyncConnectionErrorRetryHandler(max_retry_count=1),
         ]
         # slack_sdk's own default would send a post a second time when the connection breaks.
-        writes = AsyncWebClient(token, base_url, session=session, retry_handlers=[])
+        writes = AsyncWebClient(token, base_url, session=session, retry_handlers=[], logger=quiet_logger())
         yield SlackApi(reads, writes)
+
+
+def quiet_logger() -> logging.Logger:
+    """Return the logger for Slack's libraries: at debug level they would write down what people typed."""
+    logger = logging.getLogger("slack_libraries")
+    logger.setLevel(logging.INFO)
+    return logger
 
 
 async def read_installation(api: SlackApi, *, app_id: str | None = None) -> Installation:

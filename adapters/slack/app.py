@@ -27,7 +27,7 @@ from adapters.slack.actions import (
     to_bytes,
     who_and_where,
 )
-from adapters.slack.api import SLACK_API, Installation
+from adapters.slack.api import SLACK_API, Installation, quiet_logger
 from adapters.slack.verify import Verified
 from bot.domain.errors import HandrailError, Invalid, Unavailable
 from bot.domain.ids import SlackUserId
@@ -111,7 +111,8 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
 
     app = AsyncApp(
         name="handrail",
-        client=AsyncWebClient(base_url=base_url),
+        logger=quiet_logger(),
+        client=AsyncWebClient(base_url=base_url, logger=quiet_logger()),
         authorize=authorize,
         # The gate in front has verified the bytes, by the store's clock; Bolt would ask this machine's.
         signing_secret="",

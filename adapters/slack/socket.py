@@ -12,7 +12,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.slack.api import SLACK_API, Installation
+from adapters.slack.api import SLACK_API, Installation, quiet_logger
 from adapters.slack.origin import refusal_of
 from bot.domain.errors import Invalid
 
@@ -26,7 +26,7 @@ class _CheckedHandler(AsyncSocketModeHandler):
     """Hands an envelope to Bolt only when it is from our installation."""
 
     def __init__(self, app: AsyncApp, app_token: str, web_client: AsyncWebClient, us: Installation) -> None:
-        super().__init__(app, app_token, web_client=web_client, ping_interval=PING_S)
+        super().__init__(app, app_token, logger=quiet_logger(), web_client=web_client, ping_interval=PING_S)
         self._us = us
 
     async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
@@ -47,7 +47,9 @@ async def socket_mode(
     """Receive over Socket Mode for the length of the block; lost connections are opened again."""
     if not app_token.strip():
         raise Invalid("SLACK_APP_TOKEN is empty: set the app-level token (xapp-…) with connections:write.")
-    handler = _CheckedHandler(app, app_token, AsyncWebClient(base_url=base_url), installation)
+    handler = _CheckedHandler(
+        app, app_token, AsyncWebClient(base_url=base_url, logger=quiet_logger()), installation
+    )
     opening: Awaitable[None] = handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap.
     connecting = asyncio.ensure_future(opening)
     try:

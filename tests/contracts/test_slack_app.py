@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 
@@ -24,7 +25,7 @@ from bot.domain.ids import IncidentId, SlackUserId
 from bot.ports import Stream
 from tests.contracts.sandbox_slack_builders import ALICE, INCIDENTS, a_workspace
 from tests.slack_builders import NOW, a_card, a_document, an_offer
-from tests.slack_signing import SetClock
+from tests.slack_signing import SetClock, signed
 
 
 class WallClock(SetClock):
@@ -254,6 +255,27 @@ async def test_a_click_signed_long_ago_is_refused(bot: Bot) -> None:
     else:
         # A websocket that we opened carries no signature; the gate measures the click's age itself.
         assert 1 == len(bot.stored)
+
+
+async def test_the_address_is_proven_to_slack_by_its_challenge(idle_bot: Bot) -> None:
+    secret, us, clock = idle_bot.slack.config.signing_secret, idle_bot.us, idle_bot.clock
+    bolt = bolt_app(Intake(_Puts(idle_bot), idle_bot.chat.tell), installation=us)
+    handshake = json.dumps({"type": "url_verification", "challenge": "c", "token": "t"}).encode()
+
+    async with (
+        serving(
+            Starlette(routes=[slack_route(bolt, signing_secret=secret, installation=us, clock=clock)])
+        ) as url,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        request = signed(handshake, clock, secret=secret, content_type=b"application/json")
+        answer = await client.post(f"{url}{PATH}", content=request.body, headers=list(request.headers))
+        unsigned = [
+            (await client.request(method, f"{url}{PATH}")).status_code for method in ("POST", "GET", "TRACE")
+        ]
+
+    assert (200, {"challenge": "c"}) == (answer.status_code, answer.json())
+    assert [401, 405, 405] == unsigned
 
 
 async def test_an_unknown_action_does_nothing(bot: Bot) -> None:
