@@ -25,7 +25,9 @@ STOP_WORDS: Final = _split(
     "remove removed report reported reports revert roll rolled rollout routine seeing service",
     "services set severity support tag update updated updates upgrade use used uses user users",
     "using version warning critical high low rate threshold request requests error errors call",
-    "calls resource resources",
+    "calls resource resources py js jsx ts tsx go java kt rb php rs cs cpp html htm css scss yaml yml json",
+    "toml xml md sh sql src main lib pkg internal cmd com org www http https true false null none self",
+    "return def func function class const var let import",
 )
 """Words that say nothing about which change it was."""
 
