@@ -1,6 +1,8 @@
 """Steps of type `http`: one request, exactly as the plan says it, never followed elsewhere."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 from pydantic import SecretStr
@@ -11,50 +13,95 @@ from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.plan import HttpRequest
 
 MAX_ANSWER = 64 * 1024
+MAX_PORT = 65535
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-_RETRIES_OF_IDEMPOTENT = 3
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+ASK_AGAIN_S = 20.0  # Within the time the course grants a step beyond its own time-out.
+_ASK_AGAIN = 2
+_PAUSE_S = 0.5
+_CONNECT_SHARE = 0.8  # Of the time-out: whoever does not even connect has sent nothing, and may say so.
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class HttpRunner:
     """Implements `Runner`. A lost answer is `UNKNOWN`, unless the step may be asked for again by its key."""
 
-    def __init__(self, client: httpx.AsyncClient, secrets: Mapping[str, SecretStr]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, secrets: Mapping[str, SecretStr], *, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._client = client
         self._secrets = secrets
+        self._sleep = sleep
 
     async def run(self, step: ApprovedStep) -> StepOutcome:
         request = step.action
         if not isinstance(request, HttpRequest):
             raise TypeError(f"the http runner was handed a step of type {request.type}")
         try:
-            headers = {name: with_secrets(text, self._secrets) for name, text in request.headers}
+            # The key names the effect, not the delivery: asked twice, the target acts once.
+            wire = self._on_the_wire(request, key=f"{step.effect_key}-{step.step.attempt}")
         except NotFound as exc:
             return StepOutcome(result=Result.FAILED, detail=f"not sent: {exc}")
-        # The key names the effect, not the delivery: asked twice, the target acts once.
-        headers[IDEMPOTENCY_HEADER] = f"{step.effect_key}-{step.step.attempt}"
-        tries = _RETRIES_OF_IDEMPOTENT if request.idempotent else 1
-        outcome = StepOutcome(result=Result.UNKNOWN, detail="not tried")
-        for _ in range(tries):
-            outcome = await self._send(request, headers)
-            if outcome.result is not Result.UNKNOWN:
-                return outcome
+        except (ValueError, httpx.InvalidURL):  # Their words may repeat a secret.
+            return StepOutcome(
+                result=Result.FAILED, detail="not sent: its address or a header cannot be sent as it is"
+            )
+        outcome = await self._once(request, wire)
+        if outcome.result is Result.UNKNOWN and request.idempotent:
+            return await self._ask_again(request, wire, outcome)
         return outcome
 
-    async def _send(self, request: HttpRequest, headers: Mapping[str, str]) -> StepOutcome:
+    def _on_the_wire(self, request: HttpRequest, *, key: str) -> httpx.Request:
+        """Return the request as it goes out: nothing that the client keeps, such as a cookie, is added."""
+        headers = [(name, with_secrets(text, self._secrets)) for name, text in request.headers]
+        body = request.body.encode() if request.body is not None else None
+        limits = httpx.Timeout(request.timeout_s, connect=request.timeout_s * _CONNECT_SHARE)
+        wire = httpx.Request(
+            request.method,
+            request.url,
+            headers=[*headers, (IDEMPOTENCY_HEADER, key)],
+            content=body,
+            extensions={"timeout": limits.as_dict()},
+        )
+        shown = "/" + "".join(request.url.split("/", 3)[3:])
+        if wire.url.raw_path.decode() != shown:
+            raise ValueError("the address would not go out as people saw it")
+        if wire.url.port is not None and wire.url.port > MAX_PORT:
+            raise ValueError("there is no such port")
+        return wire
+
+    async def _ask_again(
+        self, request: HttpRequest, wire: httpx.Request, outcome: StepOutcome
+    ) -> StepOutcome:
+        """Ask by the same key until the target says that it is done; nothing else tells what came of it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ASK_AGAIN_S):
+                for _ in range(_ASK_AGAIN):
+                    await self._sleep(_PAUSE_S)
+                    again = await self._once(request, wire)
+                    if again.result is Result.DONE:
+                        return again
+                    detail = f"{outcome.detail}; asked again: {again.detail}"
+                    outcome = StepOutcome(result=Result.UNKNOWN, detail=detail, output=again.output)
+        return outcome
+
+    async def _once(self, request: HttpRequest, wire: httpx.Request) -> StepOutcome:
         try:
-            async with self._client.stream(
-                request.method,
-                request.url,
-                headers=dict(headers),
-                content=request.body.encode() if request.body is not None else None,
-                timeout=request.timeout_s,
-                follow_redirects=False,
-            ) as answer:
-                return _outcome(request, answer.status_code, await _text(answer))
+            # The client's own limits are for each read; an answer that drips would never end by them.
+            async with asyncio.timeout(request.timeout_s):
+                answer = await self._client.send(wire, stream=True, auth=None, follow_redirects=False)
+                async with contextlib.aclosing(answer):
+                    return _outcome(request, answer.status_code, await _text(answer))
         except _NOT_SENT as exc:
             return StepOutcome(result=Result.FAILED, detail=f"not sent: {type(exc).__name__}")
-        except httpx.HTTPError as exc:
+        except (httpx.HTTPError, TimeoutError) as exc:
             return StepOutcome(
                 result=Result.UNKNOWN,
                 detail=f"sent, and the answer was lost ({type(exc).__name__}): it may have taken effect",
@@ -67,15 +114,14 @@ def _outcome(request: HttpRequest, status: int, text: str) -> StepOutcome:
         return StepOutcome(result=Result.DONE, detail=said, output=text)
     if status >= 500 or status == 408:
         return StepOutcome(result=Result.UNKNOWN, detail=f"{said}: it may have taken effect", output=text)
-    return StepOutcome(
-        result=Result.FAILED, detail=f"{said}, not one of {request.expect_status}", output=text
-    )
+    wanted = ", ".join(str(one) for one in request.expect_status)
+    return StepOutcome(result=Result.FAILED, detail=f"{said}, expected {wanted}", output=text)
 
 
 async def _text(answer: httpx.Response) -> str:
-    """Read at most `MAX_ANSWER` bytes; the rest of a huge answer is left unread."""
+    """Read at most `MAX_ANSWER` bytes as they come, not unpacked; the rest is left unread."""
     read = bytearray()
-    async for part in answer.aiter_bytes():
+    async for part in answer.aiter_raw():
         read += part
         if len(read) >= MAX_ANSWER:
             break

@@ -3,16 +3,27 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.domain.frozen import Frozen
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
 from bot.domain.playbook import HeaderName, Identifier, Line
 from bot.domain.topology import Topology
 
+
+def _reachable(address: str) -> str:
+    parts = urlsplit(address)
+    if not parts.hostname or parts.port == 0:  # `port` itself refuses what is no number up to 65535.
+        raise ValueError("it names no host, or no port that can be reached")
+    return address
+
+
 HttpAddress = Annotated[
-    str, StringConstraints(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._/-]*)?$")
+    str,
+    StringConstraints(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._/-]*)?$"),
+    AfterValidator(_reachable),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
