@@ -1,5 +1,6 @@
 """What the record does when its database is full, busy, gone, changed by others, or of another version."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -16,9 +17,10 @@ from adapters.store.sql.log import SqlLog
 from adapters.store.transaction import Transaction
 from bot.domain.approval import Action, Reason
 from bot.domain.errors import Invalid, Tampered, Unavailable
-from bot.domain.execution import ApprovedStep, NotAdmitted
+from bot.domain.execution import ApprovedStep, Claim, NotAdmitted
+from bot.domain.ids import EffectKey
 from bot.domain.proposal import ProposalState
-from tests.builders import ManualTime, a_plan, an_incident
+from tests.builders import NOW, ManualTime, a_plan, an_incident
 from tests.contracts.stores import DATABASES, POSTGRES, Bench, redact
 
 
@@ -192,6 +194,31 @@ async def test_everything_is_there_after_opening_again(bench: Bench) -> None:
     assert await again.audit.verify() == head
     assert [claim.effect_key for claim in await again.gate.claims(step.incident)] == [step.effect_key]
     assert [record.id for record in await again.incidents.open()] == [an_incident().id]
+
+
+@pytest.mark.parametrize("store_url", DATABASES, indirect=True)
+async def test_several_bots_may_open_an_empty_database_at_once(store_url: str) -> None:
+    stores = await asyncio.gather(*(asyncio.to_thread(open_at, store_url) for _ in range(4)))
+    for store in stores:
+        await store.audit.append("opened", actor="handrail", incident=None, body={})
+
+    assert (await stores[0].audit.verify()).entries == 4
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.parametrize("store_url", DATABASES, indirect=True)
+async def test_no_claim_can_be_stored_without_its_audit_entry(bench: Bench) -> None:
+    record = await bench.approved()
+    claim = Claim(
+        effect_key=EffectKey("f" * 64), attempt=1, proposal_id=record.id, step_index=0, claimed_at=NOW
+    )
+
+    with pytest.raises(Tampered):
+        await bench.store.transactions.write(
+            lambda tx: tx.rows.claims.add(claim, incident=record.incident, entry=99)
+        )
+    assert [] == await bench.store.gate.claims(record.incident)
 
 
 @pytest.mark.parametrize("store_url", DATABASES, indirect=True)

@@ -1,18 +1,21 @@
 """What SQLite and PostgreSQL do differently: connecting, locking the chain, telling the time."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store.sql.tables import POSTGRES_GUARDS, SQLITE_GUARDS
 from bot.domain.errors import Unavailable
 
 _LOCK_WAIT_MS = 5000  # Our choice: beyond it the person is told that the store is busy.
+_SWITCH_PAUSE_S = 0.01
 _CHAIN_LOCK = 0x68616E647261696C  # "handrail": every writer of the chain takes this advisory lock first.
 _WRITES: Final = "handrail_writes"
 
@@ -81,14 +84,25 @@ def _prepare_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry)
     # The driver would begin transactions by itself, deferred and only before some statements.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout={_LOCK_WAIT_MS}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
+    _use_write_ahead_log(cursor)
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: DBAPICursor) -> None:
+    # SQLite does not wait by itself when two processes switch a new file over at once.
+    deadline = monotonic() + _LOCK_WAIT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                raise
+            sleep(_SWITCH_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Dialect,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -95,9 +96,10 @@ claims = Table(
     Column("effect_key", Text, primary_key=True),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     Column("incident", Text, nullable=False),
-    Column("proposal", Text, nullable=False),
+    Column("proposal", Text, ForeignKey("proposals.id"), nullable=False),
     Column("step", Integer, nullable=False),
-    Column("entry", BigInteger, nullable=False, unique=True),
+    # No claim without its entry, so nothing runs that the record does not know.
+    Column("entry", BigInteger, ForeignKey("audit.seq"), nullable=False, unique=True),
     Column("claimed_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("outcome", Text),
@@ -109,7 +111,7 @@ target_locks = Table(
     "target_locks",
     metadata,
     Column("target", Text, primary_key=True),
-    Column("proposal", Text, nullable=False),
+    Column("proposal", Text, ForeignKey("proposals.id"), nullable=False),
 )
 
 posts = Table(
