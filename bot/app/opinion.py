@@ -18,7 +18,7 @@ from bot.domain.proposal import ProposalRecord
 
 _ADDRESS: Final = re.compile(
     r"!?\[[^\]]*\]\([^)]*\)"  # a link or picture in Markdown
-    r"|<[a-z!@#][^<>\s]*(?:\|[^<>]*)?>(?<!:[0-9a-f]{6}>)"  # Slack's own links and mentions, not our pseudonyms
+    r"|<[a-z!@#][^<>\s]*(?:\|[^<>]*)?>(?<!:[0-9a-f]{6}>)"  # Slack's links and mentions, no pseudonym
     r"|\b[a-z][a-z0-9+.-]*:\s?//\S*"
     r"|\b(?:mailto|javascript|data|tel):\S+"
     r"|\bwww\.\S+"
@@ -75,7 +75,7 @@ def without_opinion(cause: Cause, ranking: Ranking, silence: NoDiagnosis) -> Cau
 
 
 def playbook_note(world: World, grounded: Grounded, live: ProposalRecord | None) -> str | None:
-    """Return the sentence about the playbook that the model would rather see, if it is not the one proposed."""
+    """Say which playbook the model would rather see, unless it is the one proposed."""
     loaded = world.playbooks.get(grounded.playbook) if grounded.playbook else None
     if loaded is None or (live is not None and Plan.from_bytes(live.plan).playbook == loaded.playbook.id):
         return None
@@ -116,6 +116,8 @@ def _confidence(world: World, ranking: Ranking, prior: float) -> float:
 
 
 def _prose(world: World, dossier: Dossier, grounded: Grounded) -> str:
+    if not grounded.hypotheses:
+        return "The model found the evidence inconclusive."
     parts = [_opinion(world, dossier, hypothesis) for hypothesis in grounded.hypotheses[:2]]
     return " ".join(("Opinion of a model, each claim with its evidence.", *parts))
 

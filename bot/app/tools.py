@@ -1,7 +1,7 @@
-"""The read-only questions that are asked about an incident before a model sees it, each answered in one envelope.
+"""The read-only questions that are asked about an incident before a model sees it.
 
-Every answer is redacted, of bounded length and harmless to call twice; a source that fails gives an answer that
-says so.
+Each is answered in the same envelope, redacted and of bounded length; a source that fails gives an answer
+that says so.
 """
 
 import asyncio

@@ -1,0 +1,1 @@
+"""The model: prompts, the calls with their limits, what they cost, and a scripted stand-in."""

@@ -1,0 +1,171 @@
+"""The analyst behind a real model: a ladder of endpoints, each with a breaker, within one deadline."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Final
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+
+from adapters.llm.asking import Asked, Asker
+from adapters.llm.breaker import Breaker
+from adapters.llm.config import Endpoint, ModelConfig
+from adapters.llm.cost import TokenLedger, estimated_tokens
+from adapters.llm.failures import WORDS, CallFailed, failure_of
+from adapters.llm.prompts import Prompt, Task, read_prompts
+from adapters.llm.recording import Sent
+from adapters.llm.transport import model_client
+from bot.domain.diagnosis import Diagnosis, Dossier, ModelCall, NoDiagnosis, Silence
+
+log = structlog.get_logger()
+
+ATTEMPTS: Final = 2
+PAUSE_S: Final = 0.3  # Before a repetition when the server does not say how long.
+
+
+@dataclass
+class _Run:
+    """One dossier on its way down the ladder."""
+
+    dossier: Dossier
+    prompt: Prompt
+    text: str
+    task: Task
+    ends_at: float
+    """By the monotonic clock."""
+    calls: list[ModelCall] = field(default_factory=list)
+
+    @property
+    def has_calls_left(self) -> bool:
+        return len(self.calls) < self.dossier.max_calls
+
+
+class LangchainAnalyst:
+    """Implements `Analyst`. Close it when the process ends."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Read the prompts and prepare the clients; nothing is sent.
+
+        Raises:
+            InvalidPrompts: the folder of prompts is not what its lock says.
+        """
+        self._config = config
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._prompts = read_prompts(config.prompts)
+        self._client = model_client(config.timeout_s)
+        self._slots = asyncio.Semaphore(config.concurrent)
+        self._ledger = TokenLedger(config.daily_tokens, today)
+        self._breakers = {endpoint: Breaker(monotonic) for endpoint in range(len(config.endpoints))}
+        self._askers = {
+            (index, task): Asker(config, endpoint, prompt, self._client)
+            for index, endpoint in enumerate(config.endpoints)
+            for task, prompt in self._prompts.items()
+        }
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+        task = Task.REPAIR if dossier.repair else Task.RANK
+        prompt = self._prompts[task]
+        text = prompt.render(dossier)
+        ends_at = self._monotonic() + self._config.deadline_s
+        run = _Run(dossier=dossier, prompt=prompt, text=text, task=task, ends_at=ends_at)
+        reason = Silence.TIMEOUT
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._config.deadline_s):
+                answer = await self._down_the_ladder(run)
+                if isinstance(answer, Asked):
+                    return Diagnosis(verdict=answer.verdict, calls=tuple(run.calls))
+                reason = answer
+        log.warning("model_silent", reason=reason.value, calls=len(run.calls))
+        return NoDiagnosis(reason=reason, words=WORDS[reason], calls=tuple(run.calls))
+
+    async def _down_the_ladder(self, run: _Run) -> Asked | Silence:
+        """Ask each endpoint in turn until one answers; return the last reason when none does."""
+        reason = Silence.BREAKER_OPEN
+        for index, endpoint in enumerate(self._config.endpoints):
+            if not run.has_calls_left:
+                break
+            if not self._breakers[index].admits():
+                continue
+            try:
+                return await self._ask_twice(run, index, endpoint)
+            except CallFailed as exc:
+                reason = exc.reason
+            if reason in (Silence.REFUSED, Silence.BUDGET):
+                break
+        return reason
+
+    async def _ask_twice(self, run: _Run, index: int, endpoint: Endpoint) -> Asked:
+        """Ask, and once more when the server is only busy and there is time to wait as long as it asks."""
+
+        def is_worth_it(exc: BaseException) -> bool:
+            if not isinstance(exc, CallFailed) or not exc.may_be_repeated or not run.has_calls_left:
+                return False
+            return self._monotonic() + _pause_s(exc) < run.ends_at
+
+        attempts = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS),
+            retry=retry_if_exception(is_worth_it),
+            wait=lambda state: _pause_s(_failure(state)),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await attempts(self._ask, run, index, endpoint)
+
+    async def _ask(self, run: _Run, index: int, endpoint: Endpoint) -> Asked:
+        estimate = estimated_tokens(run.prompt.system, run.text)
+        reserved = estimate + self._config.output_tokens
+        async with self._slots:
+            if estimate > self._config.input_tokens or not self._ledger.reserve(reserved):
+                self._breakers[index].abandoned()
+                raise CallFailed(Silence.BUDGET)
+            sent = Sent(endpoint=endpoint, prompt=run.prompt, dossier=run.dossier, estimate=estimate)
+            began = self._monotonic()
+            try:
+                return await self._send(sent, index, run)
+            finally:
+                # Also when the deadline cancels us: a call that was sent is counted and recorded.
+                call = sent.as_call(self._monotonic() - began, self._config.prices)
+                run.calls.append(call)
+                self._ledger.settle(reserved, call.tokens_in + call.tokens_out)
+
+    async def _send(self, sent: Sent, index: int, run: _Run) -> Asked:
+        breaker = self._breakers[index]
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                asked = await self._askers[index, run.task].ask(run.text)
+        except (CallFailed, TimeoutError) as exc:
+            sent.failure = failure_of(exc)
+            if sent.failure.reason is Silence.REFUSED:
+                breaker.succeeded()
+            else:
+                breaker.failed()
+            raise sent.failure from exc
+        finally:
+            breaker.abandoned()
+        sent.failure, sent.answer = None, asked.message
+        breaker.succeeded()
+        return asked
+
+
+def _failure(state: RetryCallState) -> CallFailed:
+    exc = state.outcome.exception() if state.outcome else None
+    return exc if isinstance(exc, CallFailed) else CallFailed(Silence.GARBAGE)
+
+
+def _pause_s(exc: CallFailed) -> float:
+    return PAUSE_S if exc.retry_after_s is None else exc.retry_after_s
