@@ -1,0 +1,1 @@
+"""Everything that touches the world: one package a neighbour, wired together in `adapters.wiring`."""

@@ -1,16 +1,18 @@
 """Hands messages of the durable queues to the application, several at a time, each until it is handled."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 
 import structlog
 
-from bot.domain.errors import HandrailError, Invalid
+from bot.domain.errors import HandrailError, Invalid, Unavailable
 from bot.ports import Inbox, Message, Stream
 
 log = structlog.get_logger()
 
 AT_ONCE = 16  # Our choice: enough to hide a neighbour's latency, few enough to spare its rate limit.
+OUTAGE_S = 0.5  # Our choice: how long to leave a queue alone that does not answer.
 Handler = Callable[[Message], Awaitable[None]]
 
 
@@ -29,11 +31,25 @@ class Dispatcher:
 
     async def _consume(self, stream: Stream, handler: Handler) -> None:
         places = asyncio.Semaphore(AT_ONCE)
+        in_hand: set[str] = set()
         async with asyncio.TaskGroup() as group:
-            async for message in self._inbox.messages(stream):
+            async for message in self._for_ever(stream):
+                if message.id in in_hand:
+                    continue  # Handed out again because it takes long: it is still being handled here.
                 await places.acquire()
+                in_hand.add(message.id)
                 task = group.create_task(self._handle(handler, message))
-                task.add_done_callback(lambda _: places.release())
+                task.add_done_callback(partial(_give_place_back, places, in_hand, message.id))
+
+    async def _for_ever(self, stream: Stream) -> AsyncIterator[Message]:
+        """Yield messages, over outages of the queue as well: nothing is lost in them."""
+        while True:
+            try:
+                async for message in self._inbox.messages(stream):
+                    yield message
+            except Unavailable as exc:
+                log.warning("queue_unavailable", stream=stream.value, error=str(exc))
+                await asyncio.sleep(OUTAGE_S)
 
     async def _handle(self, handler: Handler, message: Message) -> None:
         with structlog.contextvars.bound_contextvars(correlation_id=message.key, stream=message.stream.value):
@@ -52,3 +68,10 @@ class Dispatcher:
                 await self._inbox.done(message)
             except HandrailError as exc:
                 log.warning("message_not_forgotten", error=str(exc))  # Handling it again is harmless.
+
+
+def _give_place_back(
+    places: asyncio.Semaphore, in_hand: set[str], message_id: str, _: asyncio.Task[None]
+) -> None:
+    places.release()
+    in_hand.discard(message_id)

@@ -79,6 +79,7 @@ def _from_event(world: World, event: IncidentEvent) -> Incident:
         title=event.title or "",
         status=event.status or _STATUS.get(event.kind, IncidentStatus.TRIGGERED),
         pagerduty_service_id=event.pagerduty_service_id,
+        escalation_policy_id=event.escalation_policy_id,
         service=world.catalogue.by_pagerduty_id(event.pagerduty_service_id),
         opened_at=event.opened_at or event.occurred_at,
     )

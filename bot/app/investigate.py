@@ -84,7 +84,7 @@ async def gather(world: World, known: Incident) -> Gathered:
     """Ask every source at once, each with the same deadline; what did not answer is named."""
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(_within(world.incidents.read(known.id)))
-        people = group.create_task(_within(world.incidents.on_call(known)))
+        people = group.create_task(_within(_on_call(world, known, reading)))
         changes = group.create_task(_within(_changes(world, known)))
         signals = group.create_task(_within(_signals(world, known.service)))
     missing = [
@@ -193,6 +193,14 @@ def _catalogue_notes(world: World, incident: Incident) -> Sequence[str]:
         f"No entry of services.yaml maps PagerDuty service {incident.pagerduty_service_id or 'unknown'}"
         f"{named}: add its id under `pagerduty` of the service, and playbooks can be proposed.",
     )
+
+
+async def _on_call(world: World, known: Incident, reading: asyncio.Task[Incident | None]) -> Sequence[OnCall]:
+    """Ask at once when the webhook named the escalation policy, else once the incident was read."""
+    if known.escalation_policy_id is None:
+        await asyncio.wait({reading})  # Its own deadline ends it; ours must not.
+        known = reading.result() or known
+    return await world.incidents.on_call(known)
 
 
 async def _changes(world: World, incident: Incident) -> Sequence[ChangeEvent]:

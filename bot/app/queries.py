@@ -169,6 +169,31 @@ async def changes(world: World, words: Sequence[str]) -> Document:
     )
 
 
+async def details(world: World, incident: IncidentId) -> Document:
+    """Tell everything behind a card: each suspect's terms, the evidence, the plan and the record."""
+    record = await world.book.get(incident)
+    if record is None:
+        return Document(title=f"Incident {incident} is not on record.", sections=())
+    around = await context(world, record)
+    proposals = await world.gate.proposals(incident)
+    plans = [
+        Section(
+            heading=f"Proposal {proposal.number}: {proposal.state.value}, digest {proposal.digest}",
+            lines=(Line(text=proposal.plan.decode(), is_literal=True),),
+        )
+        for proposal in proposals[-1:]
+    ]
+    entries = await world.audit.entries(incident)
+    told = tuple(
+        Line(text=f"{entry.seq} {clock_time(entry.at)} {entry.act} by {entry.actor}")
+        for entry in entries[-_MOST:]
+    )
+    recorded = Section(heading="Record", lines=told or lines(["empty"]))
+    return Document(
+        title=f"Details of {record.incident.title or incident}", sections=(*around.sections, *plans, recorded)
+    )
+
+
 def _neighbours(world: World, service: ServiceName | None) -> list[str]:
     if service is None or service not in world.catalogue.services:
         return ["The service has no entry in services.yaml."]

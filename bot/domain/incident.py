@@ -63,4 +63,5 @@ class IncidentEvent(Frozen):
     title: str | None = None
     status: IncidentStatus | None = None
     pagerduty_service_id: str | None = None
+    escalation_policy_id: str | None = None
     opened_at: AwareDatetime | None = None

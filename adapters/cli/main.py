@@ -1,0 +1,63 @@
+"""`handrail`: the commands, and what becomes of an error."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from adapters.cli.audit import audit_app
+from adapters.cli.check import check
+from adapters.cli.demo import demo
+from adapters.cli.eval import eval_cases
+from adapters.cli.kill import kill, revive
+from adapters.cli.playbooks import playbooks_app
+from adapters.cli.redact import redact
+from adapters.cli.run import run
+from adapters.engine.embedded.errors import EmbeddedError
+from adapters.settings import InvalidSettings
+from bot.domain.errors import HandrailError
+
+app = typer.Typer(
+    name="handrail",
+    help="A Slack bot for on-call engineers: nothing runs before a person approved it. Try `handrail demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(demo)
+app.command()(check)
+app.command(name="eval")(eval_cases)
+app.command()(redact)
+app.command()(kill)
+app.command()(revive)
+app.add_typer(playbooks_app, name="playbooks")
+app.add_typer(audit_app, name="audit")
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(version("handrail"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run one command. Exit code 0: done; 1: it says no; 2: it could not be done, and stderr says why."""
+    try:
+        app()
+    except (InvalidSettings, HandrailError, EmbeddedError) as exc:
+        typer.echo(f"handrail: {exc}", err=True)
+        sys.stderr.flush()
+        # Threads of a library that hangs must not keep a failed start alive.
+        os._exit(2)

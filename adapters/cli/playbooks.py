@@ -1,0 +1,26 @@
+"""`handrail playbooks`: check them, and print the schema an editor uses."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.files.playbooks import playbook_schema, read_playbooks
+
+playbooks_app = typer.Typer(help="Check playbooks.", no_args_is_help=True)
+
+
+@playbooks_app.command()
+def lint(
+    folder: Annotated[Path, typer.Argument(help="The folder of playbooks.")] = Path("playbooks"),
+) -> None:
+    """Check every playbook; each problem names its file and line. Example: handrail playbooks lint"""
+    for loaded in read_playbooks(folder).values():
+        playbook = loaded.playbook
+        typer.echo(f"{playbook.id}: ok, risk {playbook.risk.value}, {len(playbook.steps)} steps")
+
+
+@playbooks_app.command()
+def schema() -> None:
+    """Print the JSON schema of a playbook file. Example: handrail playbooks schema > playbooks/schema.json"""
+    typer.echo(playbook_schema(), nl=False)

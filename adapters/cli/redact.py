@@ -1,0 +1,36 @@
+"""`handrail redact`: show what of a text would leave for a model, Slack or the log."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from bot.domain.errors import Invalid
+from bot.domain.redaction import Redactor
+
+# Pseudonyms of this command are for reading, not for matching with a deployment's own.
+_KEY = b"handrail redact"
+
+
+def redact(
+    file: Annotated[Path | None, typer.Argument(help="The text; default: standard input.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line: text and counts.")] = False,
+) -> None:
+    """Print a text as it would leave: every secret replaced by a pseudonym.
+
+    Example: kubectl logs deploy/checkout | handrail redact
+    """
+    redactor = Redactor(_KEY)
+    try:
+        source: TextIO = sys.stdin if file is None else file.open(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise Invalid(f"{file}: cannot be read: {exc.strerror}") from exc
+    with source:
+        if as_json:
+            for line in source:
+                found = redactor.redact(line.rstrip("\n"))
+                typer.echo(json.dumps({"text": found.text, "counts": dict(found.counts)}))
+        else:
+            typer.echo(redactor.redact(source.read()).text, nl=False)

@@ -1,0 +1,56 @@
+"""What is done with a queued message: parse it, and hand it to one function of the application."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from adapters.engine.dispatcher import Handler
+from adapters.pagerduty.webhook import parse_webhook
+from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, from_bytes
+from bot.app.approve import handle_click
+from bot.app.intake import handle_change, handle_event
+from bot.app.queries import answer, details
+from bot.app.world import World
+from bot.domain.change import ChangeEvent
+from bot.domain.errors import HandrailError
+from bot.domain.incident import IncidentEvent
+from bot.ports import Message, Stream
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """One handler for each stream. Each may be called again for the same message."""
+
+    world: World
+
+    def by_stream(self) -> dict[Stream, Handler]:
+        return {Stream.EVENTS: self.event, Stream.ACTIONS: self.action, Stream.CHANGES: self.change}
+
+    async def event(self, message: Message) -> None:
+        event = parse_webhook(message.payload, received_at=message.received_at)
+        if isinstance(event, IncidentEvent):
+            await handle_event(self.world, event)
+
+    async def change(self, message: Message) -> None:
+        change = ChangeEvent.model_validate_json(message.payload)
+        await handle_change(self.world, change.model_copy(update={"reported_at": message.received_at}))
+
+    async def action(self, message: Message) -> None:
+        action = from_bytes(message.payload)
+        match action:
+            case ButtonPressed():
+                await handle_click(self.world, action.to_click(message.received_at))
+            case DetailsAsked():
+                await self._show_details(action)
+            case CommandGiven():
+                document = await answer(self.world, action.text, channel=action.channel)
+                await self.world.chat.tell_document(action.channel, action.user_id, document)
+            case _:
+                assert_never(action)
+
+    async def _show_details(self, action: DetailsAsked) -> None:
+        document = await details(self.world, action.incident_id)
+        try:
+            await self.world.chat.show_details(action.trigger_id, document)
+        except HandrailError:
+            # The trigger is good for 3 s; what came too late is shown in the channel, to this person only.
+            await self.world.chat.tell_document(action.channel, action.user_id, document)

@@ -1,0 +1,47 @@
+"""Log lines as JSON, each with the ids bound to its context, every text redacted."""
+
+import logging
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_CHATTY = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "openai", "langchain", "pdpyras", "urllib3")
+
+
+def configure_logs(level: str, redact: Callable[[str], str]) -> None:
+    """Send our lines and those of libraries to standard error, one JSON object a line."""
+
+    def redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for key, value in event.items():
+            if isinstance(value, str) and key not in ("level", "timestamp"):
+                event[key] = redact(value)
+        return event
+
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redacted,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(_LEVELS[level])
+    for name in _CHATTY:
+        # Their informational lines repeat what ours say, and some quote whole requests.
+        logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))

@@ -1,0 +1,91 @@
+"""A bot as a process of its own, as an operator runs it: told by its environment, ended by a signal."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+READY = "ready at "
+START_S = 60.0
+STOP_S = 15.0
+_INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "TMPDIR")
+
+
+class BotNotStartedError(RuntimeError):
+    """The process ended or stayed silent; its last words are in the message."""
+
+
+class BotProcess:
+    """Starts `handrail run`, waits for its word that it is ready, stops or kills it."""
+
+    def __init__(self, environment: Mapping[str, str], *, log_file: Path, cwd: Path) -> None:
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        self._environment = {**inherited, **environment}
+        self._log_file = log_file
+        self._cwd = cwd
+        self._child: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._child is None:
+            raise BotNotStartedError("The bot was never started.")
+        return self._child.pid
+
+    async def start(self) -> str:
+        """Start the bot and return its address once it takes requests."""
+        with self._log_file.open("ab") as log:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "adapters.cli",
+                "run",
+                env=self._environment,
+                cwd=self._cwd,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C in the terminal is for the demo; it stops the bot itself.
+            )
+        try:
+            async with asyncio.timeout(START_S):
+                return await self._ready(self._child)
+        except (TimeoutError, BotNotStartedError) as exc:
+            await self.kill()
+            raise BotNotStartedError(f"The bot did not start ({exc}). {self._last_words()}") from exc
+
+    async def stop(self) -> int:
+        """End the bot as an operator does, and return its exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """End the bot as a crash does."""
+        await self._end(signal.SIGKILL)
+
+    async def _ready(self, child: asyncio.subprocess.Process) -> str:
+        if child.stdout is None:
+            raise BotNotStartedError("its output is not connected")
+        async for line in child.stdout:
+            text = line.decode(errors="replace").strip()
+            if READY in text:
+                return text.partition(READY)[2].split()[0]
+        raise BotNotStartedError(f"it ended with code {await child.wait()}")
+
+    async def _end(self, number: signal.Signals) -> int:
+        child = self._child
+        if child is None:
+            return 0
+        if child.returncode is None:
+            child.send_signal(number)
+            try:
+                async with asyncio.timeout(STOP_S):
+                    await child.wait()
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+        return child.returncode or 0
+
+    def _last_words(self) -> str:
+        lines = self._log_file.read_text(errors="replace").splitlines()
+        return "Its last words:\n" + "\n".join(lines[-8:])

@@ -1,0 +1,98 @@
+"""What Prometheus can scrape of how we do. Labels are from closed sets: no ids, no text from outside."""
+
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class PrometheusTelemetry:
+    """Implements `Telemetry`, and renders what was measured."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._stored = Histogram(
+            "handrail_webhook_stored_seconds",
+            "From receiving a webhook to its durable place in the queue.",
+            ["stream"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._card = Histogram(
+            "handrail_card_seconds",
+            "From first hearing of an incident to its card.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._click = Histogram(
+            "handrail_click_seconds",
+            "From storing a click to its answer.",
+            ["reason"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._start = Histogram(
+            "handrail_start_seconds",
+            "From the approval to the first claimed step.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._outcomes = Counter(
+            "handrail_outcomes_total",
+            "Proposals by the state they reached.",
+            ["state"],
+            registry=self.registry,
+        )
+        self._degraded = Counter(
+            "handrail_degraded_total",
+            "Times something was done with less than it should have.",
+            ["what"],
+            registry=self.registry,
+        )
+        self._calls = Counter(
+            "handrail_model_calls_total", "Calls of a model.", ["outcome"], registry=self.registry
+        )
+        self._tokens = Counter(
+            "handrail_model_tokens_total", "Tokens of model calls.", ["direction"], registry=self.registry
+        )
+        self._cost = Counter(
+            "handrail_model_cost_usd_total",
+            "Cost of model calls, where prices are set.",
+            registry=self.registry,
+        )
+        self._restarts = Gauge(
+            "handrail_child_restarts", "Restarts of an embedded server.", ["child"], registry=self.registry
+        )
+
+    def stored(self, stream: str, after: timedelta) -> None:
+        self._stored.labels(stream).observe(after.total_seconds())
+
+    def card_shown(self, after: timedelta) -> None:
+        self._card.observe(after.total_seconds())
+
+    def click_answered(self, after: timedelta, reason: str) -> None:
+        self._click.labels(reason).observe(after.total_seconds())
+
+    def first_step_started(self, after: timedelta) -> None:
+        self._start.observe(after.total_seconds())
+
+    def outcome(self, state: str) -> None:
+        self._outcomes.labels(state).inc()
+
+    def degraded(self, what: str) -> None:
+        self._degraded.labels(what).inc()
+
+    def model_called(self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: float | None) -> None:
+        self._calls.labels(outcome).inc()
+        self._tokens.labels("in").inc(tokens_in)
+        self._tokens.labels("out").inc(tokens_out)
+        if cost_usd is not None:
+            self._cost.inc(cost_usd)
+
+    def child_restarted(self, child: str, restarts: int) -> None:
+        self._restarts.labels(child).set(restarts)
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus text form."""
+        return generate_latest(self.registry)

@@ -1,0 +1,365 @@
+"""The composition root: makes every part of a running bot and hands each what it needs."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+import structlog
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+from temporalio.client import Client
+
+from adapters.changes.route import change_routes
+from adapters.clock import SystemClock
+from adapters.engine.activities import Activities
+from adapters.engine.client import TemporalWorkflows
+from adapters.engine.codec import data_converter
+from adapters.engine.dispatcher import Dispatcher
+from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
+from adapters.engine.worker import incident_worker
+from adapters.evidence.signals import ServiceSignals
+from adapters.files.catalogue import read_catalogue
+from adapters.files.playbooks import missing_from, read_playbooks
+from adapters.handlers import Handlers
+from adapters.http import Health, http_app, listen, serving
+from adapters.intake.signatures import SigningSecrets
+from adapters.logs import configure_logs
+from adapters.pagerduty.incidents import PagerDutyIncidents
+from adapters.pagerduty.rest import RestApi
+from adapters.pagerduty.route import pagerduty_route
+from adapters.runners.command import CommandRunner
+from adapters.runners.http import HttpRunner
+from adapters.runners.waiting import CheckRunner, PauseRunner
+from adapters.settings import Settings
+from adapters.slack.api import Installation, SlackApi, read_installation, slack_api
+from adapters.slack.app import Intake, bolt_app, slack_route
+from adapters.slack.chat import SlackChat
+from adapters.slack.directory import SlackDirectory
+from adapters.slack.pace import Pace
+from adapters.slack.socket import socket_mode
+from adapters.store.opening import Store, open_store
+from adapters.store.redis.client import open_redis
+from adapters.store.redis.inbox import RedisInbox
+from adapters.store.redis.ledger import RedisChangeLedger
+from adapters.telemetry import PrometheusTelemetry
+from bot.app.intake import reconcile
+from bot.app.world import Manners, World
+from bot.domain.catalogue import Catalogue
+from bot.domain.errors import HandrailError, Invalid, InvalidCatalogue, Unavailable
+from bot.domain.ids import PlaybookId
+from bot.domain.playbook import LoadedPlaybook
+from bot.domain.redaction import Redactor
+from bot.domain.weights import load_weights
+from bot.ports import Analyst
+
+log = structlog.get_logger()
+
+SLACK_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # Between looks for Slack at the start; then we give up.
+PASSED_ON = ("HOME", "TZ")  # What commands of playbooks may be given by name.
+
+
+@dataclass(frozen=True)
+class Files:
+    """The team's own data, read and checked before anything is started."""
+
+    catalogue: Catalogue
+    playbooks: Mapping[PlaybookId, LoadedPlaybook]
+
+
+@dataclass(frozen=True)
+class Bot:
+    """A running bot: where it listens, and what it is made of."""
+
+    url: str
+    world: World
+    engine: EmbeddedEngine
+    telemetry: PrometheusTelemetry
+
+
+@dataclass(frozen=True)
+class _Core:
+    """What everything else stands on: the folder, the record, the engine's servers."""
+
+    settings: Settings
+    files: Files
+    folder: DataFolder
+    redactor: Redactor
+    store: Store
+    engine: EmbeddedEngine
+    temporal: Client
+    inbox: RedisInbox
+    telemetry: PrometheusTelemetry
+    clock: SystemClock
+
+
+@dataclass(frozen=True)
+class _Slack:
+    """Slack as this bot knows it."""
+
+    api: SlackApi
+    installation: Installation
+    chat: SlackChat
+
+
+def read_files(settings: Settings) -> Files:
+    """Read the catalogue and the playbooks.
+
+    Raises:
+        Invalid: a file is wrong; each problem names its file and line.
+    """
+    catalogue = read_catalogue(settings.handrail_services)
+    playbooks = read_playbooks(settings.handrail_playbooks)
+    if problems := missing_from(catalogue, playbooks):
+        raise InvalidCatalogue("\n".join(problems))
+    return Files(catalogue=catalogue, playbooks=playbooks)
+
+
+def database_url(settings: Settings, folder: DataFolder) -> str:
+    """Return where the record is kept: the configured database, else a file of the data folder."""
+    return settings.database_url or f"sqlite:///{folder.audit_file}"
+
+
+@asynccontextmanager
+async def running_bot(settings: Settings) -> AsyncIterator[Bot]:
+    """Run a whole bot for the length of the block. What it started is ended on leaving.
+
+    Raises:
+        Invalid, Unavailable, EmbeddedError: it cannot start; the message says what to do.
+    """
+    files = read_files(settings)
+    async with AsyncExitStack() as stack:
+        listener = listen(settings.handrail_host, settings.handrail_port)
+        stack.enter_context(contextlib.closing(listener))
+        core = await _core(stack, settings, files)
+        slack = await _slack(stack, core)
+        signals, world = await _world(stack, core, slack)
+        await core.store.gate.raise_epoch(core.engine.epoch)
+        activities = Activities(world=world, analyst=await asyncio.to_thread(_analyst, settings))
+        await stack.enter_async_context(incident_worker(core.temporal, activities))
+        app = await _http(stack, core, slack)
+        await stack.enter_async_context(serving(app, listener))
+        await stack.enter_async_context(_background(core, world, signals))
+        host, port = listener.getsockname()[:2]
+        log.info("bot_started", host=host, port=port, epoch=core.engine.epoch)
+        yield Bot(url=f"http://{host}:{port}", world=world, engine=core.engine, telemetry=core.telemetry)
+
+
+async def _core(stack: AsyncExitStack, settings: Settings, files: Files) -> _Core:
+    folder = stack.enter_context(DataFolder(settings.handrail_data_dir))
+    redactor = Redactor(folder.derive_key("redaction"), known_secrets=settings.known_secrets())
+
+    def redact(text: str) -> str:
+        return redactor.redact(text).text
+
+    configure_logs(settings.handrail_log_level, redact)
+    telemetry = PrometheusTelemetry()
+    store = await asyncio.to_thread(
+        open_store, database_url(settings, folder), redact=redact, kill_file=folder.kill_file
+    )
+    stack.push_async_callback(store.close)
+    engine = await stack.enter_async_context(
+        embedded_engine(
+            folder,
+            minimum_epoch=await store.gate.epoch(),
+            redis_url=settings.redis_url,
+            temporal_address=settings.temporal_address,
+            temporal_namespace=settings.temporal_namespace,
+            on_restart=lambda child: telemetry.child_restarted(child.name, child.restarts),
+        )
+    )
+    inbox = RedisInbox(engine.redis_url, consumer=socket.gethostname())
+    stack.push_async_callback(inbox.aclose)
+    temporal = await Client.connect(
+        engine.temporal_address,
+        namespace=engine.temporal_namespace,
+        data_converter=data_converter(folder.derive_key("temporal-payloads")),
+    )
+    return _Core(
+        settings=settings,
+        files=files,
+        folder=folder,
+        redactor=redactor,
+        store=store,
+        engine=engine,
+        temporal=temporal,
+        inbox=inbox,
+        telemetry=telemetry,
+        clock=SystemClock(),
+    )
+
+
+async def _slack(stack: AsyncExitStack, core: _Core) -> _Slack:
+    settings = core.settings
+    api = await stack.enter_async_context(
+        slack_api(settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+    )
+    installation = await _installation(api, settings)
+    if installation.team_id != settings.slack_team_id:
+        raise Invalid(
+            f"SLACK_BOT_TOKEN belongs to workspace {installation.team_id}, and SLACK_TEAM_ID names "
+            f"{settings.slack_team_id}: make them the same"
+        )
+    chat = SlackChat(api, installation, pace=Pace(monotonic=time.monotonic))
+    stack.push_async_callback(chat.aclose)
+    return _Slack(api=api, installation=installation, chat=chat)
+
+
+async def _installation(api: SlackApi, settings: Settings) -> Installation:
+    """Ask Slack who we are, patiently: the bot may start in the same outage that it is meant for."""
+    for wait in (*SLACK_WAITS_S, None):
+        try:
+            return await read_installation(api, app_id=settings.slack_app_id)
+        except Unavailable:
+            if wait is None:
+                raise
+            log.warning("slack_not_reached", again_in_s=wait)
+            await asyncio.sleep(wait)
+    raise Unavailable("Slack did not answer")
+
+
+async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[ServiceSignals, World]:
+    settings = core.settings
+    client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+    signals = ServiceSignals(client, core.clock)
+    redis = open_redis(core.engine.redis_url)
+    stack.push_async_callback(redis.aclose)
+    incidents = PagerDutyIncidents(
+        RestApi(
+            settings.pagerduty_api_token,
+            base_url=settings.pagerduty_api_url,
+            from_email=settings.pagerduty_from_email,
+        ),
+        core.files.catalogue,
+    )
+    stack.push_async_callback(incidents.aclose)
+    scratch = core.folder.path / "commands"
+    scratch.mkdir(mode=0o700, exist_ok=True)
+    command_runner = CommandRunner(
+        environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
+        path=os.environ.get("PATH", os.defpath),
+        cwd=scratch,
+    )
+    world = World(
+        clock=core.clock,
+        incidents=incidents,
+        ledger=RedisChangeLedger(redis),
+        chat=slack.chat,
+        directory=SlackDirectory(slack.api, slack.installation),
+        book=core.store.incidents,
+        gate=core.store.gate,
+        outbox=core.store.outbox,
+        audit=core.store.audit,
+        signals=signals,
+        runners={
+            "http": HttpRunner(client, settings.secrets),
+            "command": command_runner,
+            "wait": PauseRunner(),
+            "verify": CheckRunner(signals, core.clock),
+        },
+        workflows=TemporalWorkflows(core.temporal),
+        telemetry=core.telemetry,
+        catalogue=core.files.catalogue,
+        playbooks=core.files.playbooks,
+        weights=load_weights(),
+        redactor=core.redactor,
+        manners=Manners(
+            default_channel=settings.slack_channel,
+            approval_ttl=timedelta(minutes=settings.handrail_approval_minutes),
+            acknowledge_on_approval=settings.handrail_acknowledge,
+            resolve_when_recovered=settings.handrail_resolve,
+        ),
+    )
+    return signals, world
+
+
+def _analyst(settings: Settings) -> Analyst | None:
+    """Return the model's side, or None without a key: the rules then speak alone."""
+    return None
+
+
+async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack) -> ASGIApp:
+    settings = core.settings
+    intake = Intake(core.inbox, slack.chat.tell)
+    bolt = bolt_app(intake, installation=slack.installation, base_url=settings.slack_api_url)
+    if settings.slack_app_token is not None:
+        await stack.enter_async_context(
+            socket_mode(
+                bolt,
+                app_token=settings.slack_app_token.get_secret_value(),
+                installation=slack.installation,
+                base_url=settings.slack_api_url,
+            )
+        )
+    routes = _webhooks(core)
+    if settings.slack_signing_secret is not None:
+        secret = settings.slack_signing_secret.get_secret_value()
+        routes.append(
+            slack_route(bolt, signing_secret=secret, installation=slack.installation, clock=core.clock)
+        )
+    return http_app(routes, health=_health(core), telemetry=core.telemetry)
+
+
+def _webhooks(core: _Core) -> list[BaseRoute]:
+    settings = core.settings
+    pagerduty = SigningSecrets("PAGERDUTY_WEBHOOK_SECRETS", settings.webhook_secrets)
+    return [
+        pagerduty_route(core.inbox, pagerduty, core.clock),
+        *change_routes(
+            core.inbox,
+            core.files.catalogue,
+            core.clock,
+            generic_secret=settings.handrail_changes_secret,
+            github_secret=settings.handrail_github_secret,
+        ),
+    ]
+
+
+def _health(core: _Core) -> Health:
+    async def record() -> None:
+        await core.store.gate.now()
+
+    async def engine() -> None:
+        await core.temporal.service_client.check_health(timeout=timedelta(seconds=2))
+
+    def degraded() -> list[str]:
+        said = [] if core.settings.openai_api_key else ["no model is configured: rules only"]
+        return said + [f"{child.name} is down" for child in core.engine.health() if not child.up]
+
+    return Health(needed={"queue": core.inbox.ping, "record": record, "engine": engine}, degraded=degraded)
+
+
+@asynccontextmanager
+async def _background(core: _Core, world: World, signals: ServiceSignals) -> AsyncIterator[None]:
+    """Consume the queues, look for what webhooks missed, and sample the services' counters."""
+    watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
+    tasks = [
+        asyncio.create_task(Dispatcher(core.inbox, Handlers(world).by_stream()).run()),
+        asyncio.create_task(_reconcile_for_ever(world, core.settings.handrail_reconcile_s)),
+        asyncio.create_task(signals.watch(watched)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _reconcile_for_ever(world: World, every_s: int) -> None:
+    while True:
+        try:
+            mended = await reconcile(world)
+        except HandrailError as exc:
+            log.warning("reconcile_postponed", error=str(exc))
+        except Exception:  # The edge of one look: the next one comes all the same.
+            log.exception("reconcile_failed")
+        else:
+            log.debug("reconciled", mended=mended)
+        await asyncio.sleep(every_s)
