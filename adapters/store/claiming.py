@@ -26,11 +26,14 @@ ENDS: Final = frozenset(
 
 
 def claim(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
-    """Claim a step that may run now, or return the claim that was there first, whoever holds it."""
+    """Claim a step that may run now, or return the claim that this proposal made before.
+
+    Another proposal's claim on the same attempt is a refusal: its end is not this proposal's to tell.
+    """
     record = tx.proposal(proposal)
     plan = faithful_plan(record)
     earlier, last_attempt, holder = _before(tx, plan, step_index)
-    if earlier is not None:
+    if earlier is not None and earlier.proposal_id == proposal:
         return earlier
     answer = _admit(tx, record, step_index, holder, last_attempt)
     if isinstance(answer, ApprovedStep):

@@ -52,7 +52,7 @@ class StoredGate:
         return await self._transactions.write(lambda tx: proposing.withdraw(tx, proposal, state, reason))
 
     async def claim(self, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
-        """Claim a step. A returned `Claim` may be that of another proposal with the same effect."""
+        """Claim a step. A returned `Claim` is this proposal's own; another's on the effect is a refusal."""
         return await self._transactions.write(lambda tx: claiming.claim(tx, proposal, step_index))
 
     async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:

@@ -91,15 +91,20 @@ async def test_a_claim_after_the_end_finds_the_outcome(bench: Bench) -> None:
     )
 
 
-async def test_the_same_effect_in_a_later_proposal_finds_the_first_claim(bench: Bench) -> None:
+async def test_the_same_attempt_in_a_later_proposal_is_refused(bench: Bench) -> None:
     step = await bench.started()
     await bench.store.gate.conclude(step.proposal_id, S.FAILED, "500")
     later = await bench.approved(a_plan(number=2))
 
-    again = await bench.store.gate.claim(later.id, 0)
+    assert (await refused(bench, later)).why == "the plan means attempt 1 at roll-back, but 1 were made"
+    assert len(await bench.store.gate.claims(INCIDENT)) == 1
 
-    assert isinstance(again, Claim)
-    assert again.proposal_id == step.proposal_id
+
+async def test_the_same_attempt_while_the_first_still_runs_is_cancelled(bench: Bench) -> None:
+    await bench.started()
+    later = await bench.approved(a_plan(number=2))
+
+    assert (await refused(bench, later)).state is S.CANCELLED
 
 
 async def test_a_further_attempt_is_exactly_the_next(bench: Bench) -> None:
