@@ -196,11 +196,22 @@ def _speaks_of_another(
     if all(result.about not in (None, candidate.id) for result in results):
         return True
     others = [c for c in dossier.candidates if c.id not in (candidate.id, NONE_OF_THESE)]
-    if any(_names(claim.text, other) for other in others) and candidate.id != NONE_OF_THESE:
+    if candidate.id == NONE_OF_THESE:
+        return False
+    if any(_names(claim.text, other) for other in others):
         return True
-    quoted = " ".join(claim.quotes)
-    is_own = candidate.id == NONE_OF_THESE or _names(quoted, candidate)
-    return not is_own and any(_names(quoted, other) for other in others)
+    return any(
+        _names(line, other) and not _names(line, candidate)
+        for quote in claim.quotes
+        for line in _line_of(quote, results)
+        for other in others
+    )
+
+
+def _line_of(quote: str, results: list[ToolResult]) -> tuple[str, ...]:
+    """Return the line that *quote* was copied from, if only one line can be meant."""
+    lines = tuple(item for result in results for item in result.items if quote in item)
+    return lines if len(lines) == 1 else ()
 
 
 def _names(text: str, candidate: Candidate) -> bool:
