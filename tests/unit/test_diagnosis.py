@@ -16,6 +16,7 @@ from bot.domain.diagnosis import (
     NONE_OF_THESE,
     Candidate,
     CandidateId,
+    Claim,
     Dossier,
     Likelihood,
     Verdict,
