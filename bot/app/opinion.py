@@ -79,7 +79,7 @@ def playbook_note(world: World, grounded: Grounded, live: ProposalRecord | None)
     loaded = world.playbooks.get(grounded.playbook) if grounded.playbook else None
     if loaded is None or (live is not None and Plan.from_bytes(live.plan).playbook == loaded.playbook.id):
         return None
-    return f"The model would rather use playbook {loaded.playbook.id}: use Propose again."
+    return f"The model would rather use playbook {loaded.playbook.id}; what is proposed stays as it is."
 
 
 def _reordered(world: World, ranking: Ranking, dossier: Dossier, fused: Fused) -> Ranking:
@@ -153,7 +153,6 @@ def _measures(calls: tuple[ModelCall, ...], grounded: Grounded | None) -> tuple[
     count = f"{len(calls)} model call" + ("s" if len(calls) > 1 else "")
     said = [f"{count}: {about}{tokens_in} tokens in, {tokens_out} out, {cost}"]
     if grounded is not None and grounded.dropped_claims:
-        said.append(
-            f"{grounded.dropped_claims} of the model's claims were not backed by the evidence and left out"
-        )
+        were = "claim was" if grounded.dropped_claims == 1 else "claims were"
+        said.append(f"{grounded.dropped_claims} {were} not backed by the evidence and left out")
     return tuple(said)

@@ -1,0 +1,336 @@
+"""What a model's opinion changes on the record, and what it never does."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from adapters.llm.scripted import ScriptedAnalyst
+from bot.app.consult import MODEL_CALLED, consult
+from bot.app.prompting import dossier_of
+from bot.domain.diagnosis import (
+    Diagnosis,
+    Dossier,
+    Likelihood,
+    ModelCall,
+    NoDiagnosis,
+    Silence,
+    ToolName,
+    ToolStatus,
+    Verdict,
+)
+from bot.domain.errors import Unavailable
+from bot.domain.ids import IncidentId, ServiceName, sha256_hex
+from bot.domain.incident import IncidentStatus
+from bot.domain.record import IncidentRecord
+from tests.builders import INCIDENT, NOW, a_change, an_alert, an_incident
+from tests.model_builders import a_claim, a_hypothesis, a_verdict
+from tests.model_world import NotedTelemetry, an_assessed_world, assessment_of
+
+ID = IncidentId(INCIDENT)
+
+
+def for_checkout(likelihood: Likelihood = Likelihood.LIKELY, *, playbook: str | None = None) -> Verdict:
+    """Return a sound verdict on the first candidate of the usual world."""
+    claims = (
+        a_claim("The deploy began 2 min before the onset.", quotes=["C1 deploy of checkout version 42"]),
+        a_claim("It retries payments twice.", evidence=["E2"], quotes=["Retry payments twice"]),
+    )
+    return a_verdict(a_hypothesis(*claims, likelihood=likelihood), playbook=playbook)
+
+
+class Acting:
+    """Implements `Analyst`: does something to the world while it thinks, then answers."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+
+    async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+        done = self._act()
+        if asyncio.iscoroutine(done):
+            await done
+        return await ScriptedAnalyst([for_checkout()]).diagnose(dossier)
+
+
+async def test_an_opinion_stands_on_the_card_as_an_opinion_beside_what_the_rules_found() -> None:
+    world = await an_assessed_world()
+    before = await assessment_of(world)
+
+    assert await consult(world, ScriptedAnalyst([for_checkout()]), ID)
+
+    after = await assessment_of(world)
+    assert "scripted re-ranked within bounds; rules spoke first" == after.cause.speaker
+    assert (
+        "Opinion of a model, each claim with its evidence. checkout deploy 42: likely. "
+        "The deploy began 2 min before the onset. [E1] It retries payments twice. [E2]"
+    ) == after.cause.prose
+    assert ("1 model call: 0 tokens in, 0 out, cost unknown",) == after.cause.limits
+    same = {"prose": "", "speaker": before.cause.speaker, "limits": ()}
+    assert before == after.model_copy(update={"cause": after.cause.model_copy(update=same)})
+
+
+async def test_an_opinion_does_not_touch_the_proposal() -> None:
+    world = await an_assessed_world()
+    before = await world.gate.proposals(ID)
+
+    await consult(world, ScriptedAnalyst([for_checkout(playbook="restart-service")]), ID)
+
+    assert before == await world.gate.proposals(ID)
+    assert ("The model would rather use playbook restart-service; what is proposed stays as it is.",) == (
+        await assessment_of(world)
+    ).notes
+
+
+async def test_the_playbook_that_is_proposed_anyway_is_not_mentioned() -> None:
+    world = await an_assessed_world()
+
+    await consult(world, ScriptedAnalyst([for_checkout(playbook="rollback-deploy")]), ID)
+
+    assert () == (await assessment_of(world)).notes
+
+
+async def test_an_opinion_may_turn_a_close_order_and_the_probabilities_stay_the_rules_own() -> None:
+    first = a_change(finished_at=NOW - timedelta(minutes=2))
+    second = a_change(version="43", previous_version="42", finished_at=NOW - timedelta(minutes=3))
+    world = await an_assessed_world(changes=[first, second])
+    before = await assessment_of(world)
+    claim = a_claim("It began before the onset.", quotes=["C2 deploy of checkout version 43"])
+
+    await consult(
+        world,
+        ScriptedAnalyst([a_verdict(a_hypothesis(claim, candidate="C2", likelihood=Likelihood.VERY_LIKELY))]),
+        ID,
+    )
+
+    after = await assessment_of(world)
+    shown = [(line.title, line.probability_percent) for line in before.cause.suspects]
+    assert list(reversed(shown)) == [(line.title, line.probability_percent) for line in after.cause.suspects]
+    assert (before.ranking, before.suspect, before.evidence_digest) == (
+        after.ranking,
+        after.suspect,
+        after.evidence_digest,
+    )
+
+
+@pytest.mark.parametrize("reason", list(Silence))
+async def test_a_silent_model_leaves_the_rules_words_and_its_reason(reason: Silence) -> None:
+    world = await an_assessed_world()
+    before = await assessment_of(world)
+
+    assert await consult(world, ScriptedAnalyst([reason]), ID)
+
+    after = await assessment_of(world)
+    said = f"Rules only: model unavailable ({reason.value.replace('_', ' ')}: as scripted)"
+    assert said == after.cause.speaker
+    same = {"speaker": before.cause.speaker, "limits": before.cause.limits}
+    assert before.cause == after.cause.model_copy(update=same)
+    assert (before.ranking, before.suspect) == (after.ranking, after.suspect)
+
+
+async def test_an_answer_without_any_ground_counts_as_none() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([a_verdict(a_hypothesis(candidate="C7"))])
+
+    await consult(world, analyst, ID)
+
+    assert "ungrounded" in (await assessment_of(world)).cause.speaker
+
+
+async def test_an_answer_with_faults_is_shown_to_the_model_once() -> None:
+    world = await an_assessed_world()
+    faulty = a_verdict(a_hypothesis(a_claim("The rate rose to 37 %.", quotes=["C1 deploy of checkout"])))
+    analyst = ScriptedAnalyst([faulty, for_checkout()])
+
+    await consult(world, analyst, ID)
+
+    repairs = [dossier.repair for dossier in analyst.asked]
+    assert repairs[0] is None
+    assert repairs[1] is not None
+    assert (
+        "hypothesis 1, mechanism 1: token not found",
+        "hypothesis 1: no claim left",
+    ) == repairs[1].problems
+    assert [4, 3] == [dossier.max_calls for dossier in analyst.asked]
+    cause = (await assessment_of(world)).cause
+    assert "checkout deploy 42: likely" in cause.prose
+    assert "2 model calls: 0 tokens in, 0 out, cost unknown" in cause.limits
+
+
+async def test_a_repair_that_fails_leaves_what_held_and_counts_what_did_not() -> None:
+    world = await an_assessed_world()
+    faulty = a_verdict(
+        a_hypothesis(
+            a_claim("The deploy began before the onset.", quotes=["C1 deploy of checkout"]),
+            a_claim("The rate rose to 37 %.", quotes=["C1 deploy of checkout"]),
+        )
+    )
+
+    await consult(world, ScriptedAnalyst([faulty, Silence.OVERLOADED]), ID)
+
+    cause = (await assessment_of(world)).cause
+    assert "37" not in cause.prose
+    assert "1 claim was not backed by the evidence and left out" in cause.limits
+
+
+async def test_an_incident_resolved_meanwhile_is_left_alone() -> None:
+    world = await an_assessed_world()
+    before = await assessment_of(world)
+
+    resolved = an_incident(status=IncidentStatus.RESOLVED)
+    assert not await consult(world, Acting(lambda: world.book.see(resolved)), ID)
+
+    assert before == await assessment_of(world)
+
+
+async def test_an_incident_assessed_anew_meanwhile_keeps_the_newer_assessment() -> None:
+    world = await an_assessed_world()
+    newer = (await assessment_of(world)).model_copy(update={"notes": ("newer",)})
+
+    assert not await consult(world, Acting(lambda: world.book.assess(ID, newer)), ID)
+
+    assert newer == await assessment_of(world)
+
+
+async def test_a_model_that_never_answers_is_left_at_the_deadline() -> None:
+    """The analyst is cancelled before the consultation ends: no request goes on behind it."""
+    world = await an_assessed_world()
+    events: list[str] = []
+
+    class Hanging:
+        async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                events.append("cancelled")
+            raise AssertionError
+
+    assert await consult(world, Hanging(), ID, deadline_s=0.2)
+    events.append("card")
+
+    assert ["cancelled", "card"] == events
+    assert "timeout" in (await assessment_of(world)).cause.speaker
+
+
+async def test_an_incident_gets_four_calls_in_all() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([Silence.OVERLOADED])
+
+    changed = [await consult(world, analyst, ID) for _ in range(6)]
+
+    assert [True] * 4 + [False] * 2 == changed
+    assert [4, 3, 2, 1] == [dossier.max_calls for dossier in analyst.asked]
+
+
+async def test_in_a_storm_an_incident_gets_two() -> None:
+    world = await an_assessed_world()
+    for number in range(20):
+        await world.book.see(an_incident(f"Q2STORM{number:07d}"))
+    analyst = ScriptedAnalyst([Silence.OVERLOADED])
+
+    changed = [await consult(world, analyst, ID) for _ in range(3)]
+
+    assert [True, True, False] == changed
+
+
+async def test_every_call_is_on_the_record_without_any_text_of_it() -> None:
+    world = await an_assessed_world()
+    call = ModelCall(
+        model="gpt-5-mini",
+        response_model="gpt-5-mini-2026-08-07",
+        prompt="rank@v1+3fa9c1d27b05",
+        input_sha256=sha256_hex("input"),
+        tokens_in=2310,
+        tokens_cached=1200,
+        tokens_out=420,
+        milliseconds=2900,
+        finish_reason="stop",
+    )
+
+    class Given:
+        async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+            return Diagnosis(verdict=for_checkout(), calls=(call,))
+
+    await consult(world, Given(), ID)
+
+    entries = [entry for entry in await world.audit.entries(ID) if entry.act == MODEL_CALLED]
+    assert [
+        {
+            "model": "gpt-5-mini",
+            "response_model": "gpt-5-mini-2026-08-07",
+            "prompt": "rank@v1+3fa9c1d27b05",
+            "input_sha256": call.input_sha256,
+            "tokens_in": 2310,
+            "tokens_cached": 1200,
+            "tokens_out": 420,
+            "tokens_are_estimated": False,
+            "milliseconds": 2900,
+            "finish_reason": "stop",
+            "level": "primary",
+            "failure": None,
+            "cost_usd": None,
+            "validator": "grounded",
+            "dropped_claims": 0,
+        }
+    ] == [entry.body_values() for entry in entries]
+
+
+async def test_without_an_assessment_no_model_is_asked() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([for_checkout()])
+
+    assert not await consult(world, analyst, IncidentId("QUNKNOWN"))
+    assert [] == analyst.asked
+
+
+async def test_a_tool_that_fails_says_so_and_the_others_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await an_assessed_world()
+    record = await world.book.get(ID)
+    assert record is not None
+    assert record.assessment is not None
+    assert record.assessment.ranking is not None
+
+    async def unavailable(limit: int) -> list[IncidentRecord]:
+        raise Unavailable("The book does not answer.")
+
+    monkeypatch.setattr(world.book, "recent", unavailable)
+    dossier = await dossier_of(world, record, record.assessment.ranking, max_calls=4)
+
+    states = {result.tool: result.status for result in dossier.results}
+    assert ToolStatus.ERROR == states.pop(ToolName.FIND_SIMILAR_INCIDENTS)
+    assert {ToolStatus.OK} == set(states.values())
+    assert isinstance(world.telemetry, NotedTelemetry)
+    assert ["tool find_similar_incidents"] == world.telemetry.degradations
+
+
+async def test_evidence_is_bounded_and_says_when_it_was_cut() -> None:
+    change = a_change().model_copy(
+        update={"diff": "\n".join(f"+ line {number}" for number in range(500)), "body": "x" * 5_000}
+    )
+    incident = an_incident(alerts=[an_alert(details="y " * 20_000)])
+    world = await an_assessed_world(changes=[change], incident=incident)
+    record = await world.book.get(ID)
+    assert record is not None
+    assert record.assessment is not None
+    assert record.assessment.ranking is not None
+
+    dossier = await dossier_of(world, record, record.assessment.ranking, max_calls=4)
+
+    diff = next(r for r in dossier.results if r.tool is ToolName.GET_CHANGE_DIFF)
+    assert (ToolStatus.TRUNCATED, 62, 502) == (diff.status, len(diff.items), diff.total)
+    assert all(len(item) <= 400 for result in dossier.results for item in result.items)
+    assert all(len(result.text) <= 6_500 for result in dossier.results)
+
+
+async def test_only_the_services_own_playbooks_may_be_named() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([for_checkout()])
+
+    await consult(world, analyst, ID)
+
+    assert {
+        ("rollback-deploy", ServiceName("checkout")),
+        ("restart-service", ServiceName("checkout")),
+        ("rollback-deploy", ServiceName("payments")),
+        ("restart-service", ServiceName("payments")),
+    } == {(option.id, option.service) for option in analyst.asked[0].playbooks}
