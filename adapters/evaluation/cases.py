@@ -265,7 +265,10 @@ def _evidence(raw: Mapping[str, Any], services: Iterable[ServiceName]) -> Eviden
     extra = record(raw.get("evidence"))
     return Evidence(
         versions=tuple(_version(entry) for entry in mappings(raw.get("version_evidence"))),
-        patterns=tuple(_pattern(entry) for entry in mappings(extra.get("patterns"))),
+        patterns=(
+            *(_pattern(entry) for entry in mappings(extra.get("patterns"))),
+            *(_log_line(entry) for entry in mappings(extra.get("logs"))),
+        ),
         hosting=tuple(_hosting(raw.get("hosting"), frozenset(services))),
         rivals=tuple(_rival(entry) for entry in mappings(raw.get("rivals")) + mappings(extra.get("rivals"))),
         history=tuple(_history(entry) for entry in mappings(raw.get("history"))),
@@ -299,6 +302,18 @@ def _pattern(raw: Mapping[str, Any]) -> ErrorPattern:
         service=ServiceName(service) if service else None,
         count=max(0, integer(raw.get("count"))),
         delta=number(raw.get("delta_vs_baseline")),
+    )
+
+
+def _log_line(raw: Mapping[str, Any]) -> ErrorPattern:
+    """Read one logged error; how usual it is, nobody says."""
+    service = text(raw.get("service"))
+    return ErrorPattern(
+        signature=next(
+            (text(raw[key]) for key in ("message", "signature", "text", "line") if key in raw), ""
+        ),
+        service=ServiceName(service) if service else None,
+        count=max(1, integer(raw.get("count"))),
     )
 
 

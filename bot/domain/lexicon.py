@@ -40,48 +40,102 @@ TELLING_WORDS: Final = _split(
 
 _FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     "latency": _split(
-        "latency slow slower slowness delay delayed duration p50 p90 p95 p99 apdex timeout lagging",
-        "hang hung",
+        "latency slow slower slowness delay delayed duration p50 p90 p95 p99 apdex timeout",
+        "lagging hang hung stuck wait blocking synchronous sequential performance",
     ),
     "errors": _split(
         "error failure fail exception crash 500 502 503 504 5xx availability unavailable panic",
         "traceback abort",
     ),
-    "memory": _split("memory oom oomkilled heap leak rss gc garbage swap"),
-    "cpu": _split("cpu throttled throttling spin busy load"),
-    "disk": _split("disk storage volume inode filesystem space iops mount"),
+    "memory": _split(
+        "memory oom oomkilled heap leak rss gc garbage swap",
+    ),
+    "cpu": _split(
+        "cpu throttled throttling spin busy load",
+    ),
+    "disk": _split(
+        "disk storage volume inode filesystem space iops mount dump logfile",
+    ),
     "network": _split(
         "network connection connect dns socket tcp refused unreachable partition proxy ingress",
-        "gateway",
+        "gateway route cors header",
     ),
-    "tls": _split("tls ssl certificate cert cipher handshake https x509"),
+    "tls": _split(
+        "tls ssl certificate cert cipher handshake https x509",
+    ),
     "auth": _split(
-        "auth authentication authorization login logged signin logout oauth sso saml jwt token session",
-        "password credential permission forbidden unauthorized 401 403",
+        "auth authentication authorization login logged logout signin oauth oidc sso saml jwt",
+        "token session cookie password credential permission role scope policy forbidden",
+        "unauthorized 401 403 mfa 2fa totp otp factor passkey captcha signing",
     ),
-    "cache": _split("cache cached caching redis memcached ttl evict eviction stale cdn"),
+    "cache": _split(
+        "cache cached caching redis memcached ttl evict eviction stale cdn purge expiry",
+    ),
     "database": _split(
         "database db sql query index migration schema column table deadlock postgres mysql",
-        "transaction orm replica",
+        "transaction orm cursor",
     ),
-    "queue": _split("queue kafka consumer producer topic backlog lag message broker rabbitmq sqs worker job"),
-    "email": _split("email mail smtp newsletter inbox sender"),
-    "payment": _split("payment pay card charge billing invoice checkout refund price total currency amount"),
-    "search": _split("search index tokenizer query autocomplete ranking relevance"),
-    "upload": _split("upload download file attachment image thumbnail photo pdf multipart bucket"),
+    "queue": _split(
+        "queue kafka consumer producer topic backlog lag message broker rabbitmq sqs worker job",
+        "prefetch offset",
+    ),
+    "email": _split(
+        "email mail smtp newsletter inbox sender relay bounce",
+    ),
+    "notification": _split(
+        "notification push sms webhook callback subscriber delivery deliver",
+    ),
+    "payment": _split(
+        "payment pay card charge billing bank invoice receipt checkout refund settle settlement",
+        "payout price pricing total currency amount tax vat discount coupon subscription",
+    ),
+    "shipping": _split(
+        "shipping shipment courier parcel tracking address postal zip warehouse stock inventory",
+        "express delivery",
+    ),
+    "search": _split(
+        "search index tokenizer query autocomplete ranking relevance analyzer synonym facet",
+        "result",
+    ),
+    "media": _split(
+        "upload download file attachment image picture photo thumbnail avatar video audio pdf csv",
+        "export multipart bucket blob media render",
+    ),
     "frontend": _split(
-        "page button css javascript browser render layout footer header banner form screen ui"
+        "page button css javascript browser render layout footer header banner form screen ui",
     ),
     "limits": _split(
-        "limit quota pool exhausted saturation ratelimit 429 throttle concurrency thread semaphore"
+        "limit quota pool exhausted saturation ratelimit 429 413 throttle concurrency thread",
+        "semaphore size maximum large larger",
     ),
-    "schedule": _split("cron schedule scheduled scheduler nightly timezone utc date daylight"),
-    "encoding": _split("unicode utf8 encoding charset locale translation emoji"),
+    "time": _split(
+        "cron schedule scheduled scheduler nightly midnight timezone utc date datetime dated day",
+        "daylight calendar hour clock",
+    ),
+    "text": _split(
+        "unicode utf8 encoding charset locale language translation emoji accent accented folding",
+    ),
+    "parsing": _split(
+        "parse parser decode encode json xml format serializer serialize schema validate",
+        "validation regex payload reject rejected invalid malformed",
+    ),
+    "missing": _split(
+        "empty blank missing null undefined nil nullpointerexception optional disappear lost",
+    ),
+    "twice": _split(
+        "twice duplicate duplicated double retry retries idempotent idempotency repeated",
+        "redelivery",
+    ),
+    "place": _split(
+        "map tile geo location gps coordinate region country city",
+    ),
     "pod": _split(
-        "pod container crashloop crashlooping restart probe readiness liveness init evicted pending",
-        "notready",
+        "pod container crashloop crashlooping restart probe readiness liveness init evicted",
+        "pending notready",
     ),
-    "config": _split("config configmap configuration setting parameter flag variable secret"),
+    "config": _split(
+        "config configmap configuration setting parameter flag variable secret",
+    ),
 }
 """Family → its words; a word may belong to several families."""
 

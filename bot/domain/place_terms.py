@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
 from bot.domain.ids import ServiceName
+from bot.domain.onset import SymptomClass
 from bot.domain.scene import Scene, touched_by
 from bot.domain.weights import WeightName
 
@@ -24,16 +25,25 @@ def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         return
     if len(explained) < total:
         missed = f"explains {len(explained)} of {total} alerting services"
-        yield Feature(WeightName.UNEXPLAINED, 1.0 - len(explained) / total, missed)
+        yield Feature(WeightName.UNEXPLAINED, _certainty(scene) * (1.0 - len(explained) / total), missed)
     origins = origins_of(scene)
     if origins and not origins <= explained:
         beyond = sorted(origins - explained)
-        value = len(beyond) / len(origins)
+        value = _certainty(scene) * len(beyond) / len(origins)
         yield Feature(
             WeightName.ORIGIN_MISSED, value, f"does not explain {beyond[0]}, where the trouble starts"
         )
     if total > 1 and len(explained) == total and touched.isdisjoint(symptoms.services):
         yield Feature(WeightName.SHARED_DEPENDENCY, 1.0, f"all {total} alerting services depend on it")
+
+
+_DOUBTFUL = 0.5
+"""Our choice: a person names where the trouble shows, so another place counts half against a change."""
+
+
+def _certainty(scene: Scene) -> float:
+    """Return how much a missing path speaks against a change."""
+    return _DOUBTFUL if scene.symptoms.pace is SymptomClass.TOLD else 1.0
 
 
 def origins_of(scene: Scene) -> frozenset[ServiceName]:
@@ -52,7 +62,9 @@ def _nearest(
     change: ChangeEvent, scene: Scene, distances: dict[ServiceName, int | None], near: int | None
 ) -> Iterator[Feature]:
     symptoms, topology = scene.symptoms, scene.case.topology
-    if near == 0 and change.service in symptoms.services:
+    # A word in a person's sentence may mean the service, or only be a word.
+    only_a_word = symptoms.inferred and symptoms.pace is SymptomClass.TOLD
+    if near == 0 and change.service in symptoms.services and not only_a_word:
         yield Feature(WeightName.SAME_SERVICE, 1.0, f"changed {change.service}, which alerts")
     elif near == 0:
         yield Feature(WeightName.NAMED, 1.0, f"the alerts name {change.service}")
@@ -68,7 +80,7 @@ def _nearest(
     else:
         known = change.service in topology.callees or change.service in topology.callers
         sentence = "no call path to what alerts" if known else "nothing known ties it to what alerts"
-        yield Feature(WeightName.NO_PATH, 1.0, sentence)
+        yield Feature(WeightName.NO_PATH, _certainty(scene), sentence)
 
 
 def _distance(service: ServiceName, touched: frozenset[ServiceName], scene: Scene) -> int | None:

@@ -13,7 +13,7 @@ from bot.domain.evidence import HostingRelation
 from bot.domain.ids import ServiceName
 from bot.domain.names import named_among
 from bot.domain.onset import SymptomClass, find_onset, symptom_class
-from bot.domain.vocabulary import families_of, words_of
+from bot.domain.vocabulary import words_of
 
 _POD_SUFFIX = re.compile(
     r"^(?P<service>.+?)(-[0-9a-f]{6,10})?-([0-9]{1,4}|[a-z0-9]{5})$|^(?P<bare>.*[a-z])[0-9]{1,2}$"
@@ -51,7 +51,7 @@ class Symptoms:
     count: int
     text: str
     words: Mapping[str, str]
-    families: frozenset[str]
+    title_words: Mapping[str, str]
 
     @property
     def placed(self) -> frozenset[ServiceName]:
@@ -97,7 +97,7 @@ def read_symptoms(case: Case) -> Symptoms:
         count=len(case.alerts),
         text=text,
         words=words_of(text),
-        families=families_of("\n".join(alert.title for alert in case.alerts)),
+        title_words=words_of("\n".join(alert.title for alert in case.alerts)),
     )
 
 

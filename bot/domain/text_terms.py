@@ -10,7 +10,7 @@ from bot.domain.correlation_case import Feature
 from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.lexicon import CONFIG_WORDS, FUNCTION_WORDS, INERT_PATHS, INERT_WORDS, ROUTINE_WORDS
 from bot.domain.scene import Scene
-from bot.domain.vocabulary import Rarity, families_of, families_of_words, words_of
+from bot.domain.vocabulary import Rarity, families_of, families_of_words, saturated, words_of
 from bot.domain.weights import WeightName
 
 _RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
@@ -20,9 +20,12 @@ _RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
 class Reading:
     """The texts of one case, split into words once."""
 
+    names: Mapping[ServiceName, Mapping[str, str]]
     prose: Mapping[ChangeId, Mapping[str, str]]
     code: Mapping[ChangeId, Mapping[str, str]]
     families: Mapping[ChangeId, frozenset[str]]
+    name_rarity: Rarity
+    """Of words of service names, among services: a service that changed ten times is one service."""
     rarity: Rarity
     family_rarity: Rarity
     query_words: Set[str]
@@ -39,37 +42,66 @@ class Reading:
         patterns = "\n".join(p.signature for p in scene.case.evidence.patterns if p.novelty >= _RATHER_NEW)
         names = () if symptoms.inferred else symptoms.services.keys()
         own = {word for name in names for word in words_of(name)}
-        prose = {change.id: words_of(f"{change.service} {change.title}\n{change.body}") for change in changes}
-        code = {change.id: words_of(" ".join((*change.files, change.diff))) for change in changes}
-        families = {key: families_of_words([*prose[key].values(), *code[key].values()]) for key in prose}
+        services = {change.service: words_of(change.service) for change in changes}
+        prose = {change.id: words_of(f"{change.title}\n{change.body}") for change in changes}
+        code = {change.id: words_of(_code(change)) for change in changes}
+        families = {
+            change.id: families_of_words(
+                word
+                for key, word in (
+                    *services[change.service].items(),
+                    *prose[change.id].items(),
+                    *code[change.id].items(),
+                )
+                if key not in own
+            )
+            for change in changes
+        }
         return cls(
+            names=services,
             prose=prose,
             code=code,
             families=families,
+            name_rarity=Rarity(name.keys() for name in services.values()),
             rarity=Rarity(prose[key].keys() | code[key].keys() for key in prose),
             family_rarity=Rarity(families.values()),
             query_words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
-            query_families=symptoms.families | families_of(patterns),
+            query_families=families_of(patterns)
+            | families_of_words(word for key, word in symptoms.title_words.items() if key not in own),
             placed=symptoms.placed,
         )
 
 
 def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
     """Yield what the words of *change* share with those of the symptoms."""
-    prose, code = reading.prose[change.id], reading.code[change.id]
+    name, prose, code = reading.names[change.service], reading.prose[change.id], reading.code[change.id]
     # A service that alerts or is named whole is counted by its place already.
-    counted = words_of(change.service).keys() if change.service in reading.placed else frozenset[str]()
-    amount, shared = reading.rarity.overlap(reading.query_words - counted, prose.keys())
-    if amount > 0:
-        said = _listed(prose[word] for word in shared)
-        yield Feature(WeightName.WORDS, amount, f"its description shares {said} with the symptoms")
-    amount, shared = reading.rarity.overlap(reading.query_words, code.keys() - prose.keys())
-    if amount > 0:
-        said = _listed(code[word] for word in shared)
-        yield Feature(WeightName.CODE, amount, f"its files or diff share {said} with the symptoms")
-    amount, shared = reading.family_rarity.overlap(reading.query_families, reading.families[change.id])
-    if amount > 0:
-        yield Feature(WeightName.FAMILIES, amount, f"both are about {_listed(shared)}")
+    named = frozenset[str]() if change.service in reading.placed else reading.query_words & name.keys()
+    said = (reading.query_words & prose.keys()) - name.keys()
+    total = reading.name_rarity.total(named) + reading.rarity.total(said)
+    if total > 0:
+        words = [name[word] for word in sorted(named)] + [prose[word] for word in reading.rarity.rarest(said)]
+        sentence = f"its description shares {_listed(words)} with the symptoms"
+        yield Feature(WeightName.WORDS, saturated(total), sentence)
+    touched = (reading.query_words & code.keys()) - prose.keys() - name.keys()
+    if touched:
+        words = [code[word] for word in reading.rarity.rarest(touched)]
+        sentence = f"its files or diff share {_listed(words)} with the symptoms"
+        yield Feature(WeightName.CODE, saturated(reading.rarity.total(touched)), sentence)
+    families = reading.query_families & reading.families[change.id]
+    if families:
+        value = saturated(reading.family_rarity.total(families))
+        yield Feature(WeightName.FAMILIES, value, f"both are about {_listed(sorted(families))}")
+
+
+def _code(change: ChangeEvent) -> str:
+    """Return the paths and the diff of *change* as far as a running process reads them."""
+    read = [path for path in change.files if not _is_unread(path)]
+    return "" if change.files and not read else " ".join((*read, change.diff))
+
+
+def _is_unread(path: str) -> bool:
+    return any(part in f"/{path.lower()}" for part in INERT_PATHS)
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -105,5 +137,5 @@ def _mostly(words: tuple[str, ...], kind: frozenset[str]) -> bool:
 
 def _is_inert(change: ChangeEvent, words: tuple[str, ...]) -> bool:
     if change.files:
-        return all(any(part in f"/{path.lower()}" for part in INERT_PATHS) for path in change.files)
+        return all(_is_unread(path) for path in change.files)
     return _mostly(words, INERT_WORDS)

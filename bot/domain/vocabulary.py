@@ -71,8 +71,8 @@ def sounds_told(text: str, *, routed: bool) -> bool:
     words = re.findall(r"[a-z']+", text.lower())
     if len(words) < _LEAST_SENTENCE:
         return False
-    if not routed:
-        return _RULE.search(text) is None
+    if not routed and _RULE.search(text) is None:
+        return True
     return sum(word in TELLING_WORDS for word in words) >= _LEAST_TELLING
 
 
@@ -105,8 +105,15 @@ class Rarity:
         """Return the inverse document frequency of *word*, at least 0."""
         return max(0.0, math.log((self._count + _OTHER_CHANGES + 1) / (self._seen.get(word, 0) + 0.5)))
 
-    def overlap(self, query: Set[str], document: Set[str]) -> tuple[float, tuple[str, ...]]:
-        """Return how much *document* shares with *query* (0 to 1) and the shared words, rarest first."""
-        shared = sorted(query & document, key=lambda word: (-self.weight(word), word))
-        total = sum(self.weight(word) for word in shared)
-        return 1.0 - math.exp(-total / _ONE_TELLING_WORD), tuple(shared)
+    def total(self, words: Iterable[str]) -> float:
+        """Return the weight of all *words* together."""
+        return sum(self.weight(word) for word in words)
+
+    def rarest(self, words: Iterable[str]) -> list[str]:
+        """Return *words*, the most telling first."""
+        return sorted(words, key=lambda word: (-self.weight(word), word))
+
+
+def saturated(total: float) -> float:
+    """Return how much a *total* weight of shared words says, 0 to 1: the tenth shared word adds little."""
+    return 1.0 - math.exp(-total / _ONE_TELLING_WORD)

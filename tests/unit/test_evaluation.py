@@ -177,6 +177,15 @@ def test_optional_evidence_may_be_odd() -> None:
     )
 
 
+def test_a_logged_error_is_a_pattern_of_unknown_novelty() -> None:
+    logs = [{"service": "checkout", "message": "pool exhausted", "at": at("09:00")}]
+    found = parse_case(a_case(evidence={"logs": logs, "metrics": [1]})).case.evidence.patterns
+
+    assert [("pool exhausted", "checkout", 1, 0.5)] == [
+        (entry.signature, entry.service, entry.count, entry.novelty) for entry in found
+    ]
+
+
 def test_a_stream_is_put_in_order_of_time() -> None:
     stream = parse_stream(a_stream())
 
