@@ -9,22 +9,23 @@ import structlog
 
 from adapters.evidence import prometheus
 from adapters.evidence.exposition import Counters
+from adapters.evidence.fetching import ANSWER_S
 from bot.domain.catalogue import ExpositionSignal, HttpSignal, PrometheusSignal, Signal
 from bot.ports import Clock, Reading
 
 log = structlog.get_logger()
 
-HTTP_S = 5.0
 SAMPLE_EVERY_S = 1.0
 
 
 class ServiceSignals:
     """Implements `Signals`. Counters are sampled all the time, so that a reading needs no waiting."""
 
-    def __init__(self, client: httpx.AsyncClient, clock: Clock) -> None:
+    def __init__(self, client: httpx.AsyncClient, clock: Clock, *, within_s: float = ANSWER_S) -> None:
         self._client = client
         self._clock = clock
-        self._counters = Counters(client)
+        self._within_s = within_s
+        self._counters = Counters(client, within_s=within_s)
 
     async def read(self, signal: Signal) -> Reading:
         value, why = await self._value(signal)
@@ -52,7 +53,9 @@ class ServiceSignals:
             case ExpositionSignal():
                 return await self._counters.ratio(signal)
             case PrometheusSignal():
-                return await prometheus.query(self._client, signal, self._clock.now())
+                return await prometheus.query(
+                    self._client, signal, self._clock.now(), within_s=self._within_s
+                )
             case HttpSignal():
                 return await self._is_up(signal)
             case _:
@@ -60,7 +63,12 @@ class ServiceSignals:
 
     async def _is_up(self, signal: HttpSignal) -> tuple[float | None, str]:
         try:
-            answer = await self._client.get(signal.url, timeout=HTTP_S, follow_redirects=False)
-        except httpx.HTTPError as exc:
+            async with (
+                asyncio.timeout(self._within_s),
+                self._client.stream(
+                    "GET", signal.url, timeout=self._within_s, follow_redirects=False
+                ) as answer,
+            ):
+                return (1.0 if answer.status_code in signal.expect_status else 0.0), ""
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             return 0.0, f"no answer ({type(exc).__name__})"
-        return (1.0 if answer.status_code in signal.expect_status else 0.0), ""

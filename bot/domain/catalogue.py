@@ -55,7 +55,12 @@ class PrometheusSignal(Frozen):
     kind: Literal["prometheus"]
     url: HttpAddress
     query: str = Field(min_length=1, max_length=2000)
-    stale_after_s: int = Field(default=60, ge=1, le=900)
+    stale_after_s: int = Field(
+        default=60,
+        ge=1,
+        le=900,
+        description="Seconds after its last sample that a series is unknown; Prometheus before 2.43: 300.",
+    )
 
 
 class HttpSignal(Frozen):
