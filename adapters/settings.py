@@ -117,6 +117,11 @@ class Settings(BaseModel):
     handrail_model_fallback: str | None = Field(
         default=None, description="Further model names at the same address, separated by commas."
     )
+    handrail_model_price: str | None = Field(
+        default=None,
+        pattern=r"^[0-9.]+/[0-9.]+$",
+        description="US dollars for a million tokens, `input/output`, e.g. `0.25/2`; unset: no cost.",
+    )
     handrail_allow_tracing: bool = Field(
         default=False, description="Start although LANGSMITH_* or LANGCHAIN_* variables would ship prompts."
     )

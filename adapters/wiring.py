@@ -5,10 +5,11 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 import httpx
 import structlog
@@ -30,6 +31,9 @@ from adapters.files.playbooks import missing_from, read_playbooks
 from adapters.handlers import Handlers
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
+from adapters.llm.building import LateAnalyst
+from adapters.llm.config import ModelConfig, Price
+from adapters.llm.prompts import read_prompts
 from adapters.logs import configure_logs
 from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
@@ -57,7 +61,6 @@ from bot.domain.ids import PlaybookId
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.redaction import Redactor
 from bot.domain.weights import load_weights
-from bot.ports import Analyst
 
 log = structlog.get_logger()
 
@@ -141,11 +144,14 @@ async def running_bot(settings: Settings) -> AsyncIterator[Bot]:
         slack = await _slack(stack, core)
         signals, world = await _world(stack, core, slack)
         await core.store.gate.raise_epoch(core.engine.epoch)
-        activities = Activities(world=world, analyst=await asyncio.to_thread(_analyst, settings))
+        analyst = await _analyst(stack, settings)
+        activities = Activities(world=world, analyst=analyst)
         await stack.enter_async_context(incident_worker(core.temporal, activities))
         app = await _http(stack, core, slack)
         await stack.enter_async_context(serving(app, listener))
         await stack.enter_async_context(_background(core, world, signals))
+        if analyst is not None:
+            await stack.enter_async_context(_beside(analyst.warm()))
         host, port = listener.getsockname()[:2]
         log.info("bot_started", host=host, port=port, epoch=core.engine.epoch)
         yield Bot(url=f"http://{host}:{port}", world=world, engine=core.engine, telemetry=core.telemetry)
@@ -279,9 +285,37 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     return signals, world
 
 
-def _analyst(settings: Settings) -> Analyst | None:
-    """Return the model's side, or None without a key: the rules then speak alone."""
-    return None
+def model_config(settings: Settings) -> ModelConfig | None:
+    """Return how the model is asked, or None without a key: the rules then speak alone."""
+    if settings.openai_api_key is None:
+        return None
+    return ModelConfig(
+        base_url=settings.openai_base_url,
+        api_key=settings.openai_api_key,
+        model=settings.openai_model,
+        fallback_models=settings.fallback_models,
+        timeout_s=settings.handrail_model_timeout_s,
+        prompts=settings.handrail_prompts,
+        prices=_prices(settings),
+    )
+
+
+def _prices(settings: Settings) -> dict[str, Price]:
+    if settings.handrail_model_price is None:
+        return {}
+    of_input, _, of_output = settings.handrail_model_price.partition("/")
+    price = Price(input=Decimal(of_input), output=Decimal(of_output))
+    return dict.fromkeys((settings.openai_model, *settings.fallback_models), price)
+
+
+async def _analyst(stack: AsyncExitStack, settings: Settings) -> LateAnalyst | None:
+    config = model_config(settings)
+    if config is None:
+        return None
+    await asyncio.to_thread(read_prompts, config.prompts)  # A changed prompt must not wait for an incident.
+    analyst = LateAnalyst(config)
+    stack.push_async_callback(analyst.aclose)
+    return analyst
 
 
 async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack) -> ASGIApp:
@@ -339,17 +373,29 @@ def _health(core: _Core) -> Health:
 async def _background(core: _Core, world: World, signals: ServiceSignals) -> AsyncIterator[None]:
     """Consume the queues, look for what webhooks missed, and sample the services' counters."""
     watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
-    tasks = [
-        asyncio.create_task(Dispatcher(core.inbox, Handlers(world).by_stream()).run()),
-        asyncio.create_task(_reconcile_for_ever(world, core.settings.handrail_reconcile_s)),
-        asyncio.create_task(signals.watch(watched)),
-    ]
+    async with (
+        _beside(Dispatcher(core.inbox, Handlers(world).by_stream()).run()),
+        _beside(_reconcile_for_ever(world, core.settings.handrail_reconcile_s)),
+        _beside(signals.watch(watched)),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
+    """Run *work* for the length of the block. When it fails the log says so at once."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_say_failure)
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _say_failure(task: asyncio.Task[object]) -> None:
+    if not task.cancelled() and (exc := task.exception()) is not None:
+        log.error("background_work_failed", exc_info=exc)
 
 
 async def _reconcile_for_ever(world: World, every_s: int) -> None:

@@ -28,6 +28,10 @@ def demo(
     headless: Annotated[
         bool, typer.Option(help="Play the whole story without a person, and say whether it came true.")
     ] = False,
+    model: Annotated[
+        bool,
+        typer.Option(help="Let a scripted model on this machine add its opinion, over the real protocol."),
+    ] = False,
     port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
 ) -> None:
     """Break a service on this machine and let Handrail find out why.
@@ -36,13 +40,13 @@ def demo(
     real protocols. Example: handrail demo --headless
     """
     with tempfile.TemporaryDirectory(prefix="handrail-demo-") as folder:
-        code = asyncio.run(_play(Path(folder)) if headless else _show(Path(folder), port))
+        code = asyncio.run(_play(Path(folder), model) if headless else _show(Path(folder), port, model))
     raise typer.Exit(code)
 
 
-async def _play(folder: Path) -> int:
+async def _play(folder: Path, model: bool) -> int:
     console = Console(width=100, highlight=False, soft_wrap=True)
-    async with _cast(folder, 0) as (stage, bot):
+    async with _cast(folder, 0, model) as (stage, bot):
         console.print(f"Bot at {stage.bot_url} (process {bot.pid}), page at {stage.slack.url}")
         try:
             async with asyncio.timeout(STORY_S):
@@ -57,14 +61,14 @@ async def _play(folder: Path) -> int:
             return 1
 
 
-async def _show(folder: Path, port: int) -> int:
+async def _show(folder: Path, port: int, model: bool) -> int:
     console = Console(highlight=False)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     console.print("Starting the sandbox and the bot …")
-    async with _cast(folder, port) as (stage, bot):
+    async with _cast(folder, port, model) as (stage, bot):
         console.print(_screen(stage, bot, folder))
         await _break_after(WARM_UP_S, stage, stopping)
         if not stopping.is_set():
@@ -77,10 +81,12 @@ async def _show(folder: Path, port: int) -> int:
 
 
 @asynccontextmanager
-async def _cast(folder: Path, port: int) -> AsyncIterator[tuple[Stage, BotProcess]]:
+async def _cast(folder: Path, port: int, model: bool) -> AsyncIterator[tuple[Stage, BotProcess]]:
     """Start the neighbourhood and the bot; end both."""
     async with running_stage(folder, slack_port=port) as stage:
         environment = {**stage.environment(), **_where_data_is(), "HANDRAIL_RESOLVE": "true"}
+        if model:
+            environment |= stage.with_model()
         bot = BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT)
         try:
             await bot.start()

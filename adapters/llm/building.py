@@ -1,8 +1,10 @@
 """Make the analyst. LangChain takes most of a second to import, so nothing here does before it is needed."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from adapters.llm.config import ModelConfig
+from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
 
 if TYPE_CHECKING:
     from adapters.llm.agent import LangchainAnalyst
@@ -17,3 +19,25 @@ def build_analyst(config: ModelConfig) -> "LangchainAnalyst":
     from adapters.llm.agent import LangchainAnalyst
 
     return LangchainAnalyst(config)
+
+
+class LateAnalyst:
+    """Implements `Analyst`: the libraries are imported beside a bot that runs already, in a thread."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self._config = config
+        self._made: asyncio.Task[LangchainAnalyst] | None = None
+
+    async def warm(self) -> "LangchainAnalyst":
+        """Make the analyst once, whoever asks first."""
+        if self._made is None:
+            self._made = asyncio.create_task(asyncio.to_thread(build_analyst, self._config))
+        return await asyncio.shield(self._made)
+
+    async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+        return await (await self.warm()).diagnose(dossier)
+
+    async def aclose(self) -> None:
+        """Close the connections of what was made."""
+        if self._made is not None:
+            await (await self._made).aclose()

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 
 from adapters.sandbox.checkout import AlertRule, CheckoutProcess, ErrorRateMonitor, Traffic
+from adapters.sandbox.model import KEY as MODEL_KEY
+from adapters.sandbox.model import ModelServer
 from adapters.sandbox.pagerduty import (
     EscalationPolicy,
     OnCall,
@@ -73,7 +75,9 @@ class Stage:
     pagerduty: SandboxPagerDuty
     checkout: CheckoutProcess
     traffic: Traffic
+    model: ModelServer
     pagerduty_url: str
+    model_url: str
     bot_port: int
     secrets: Secrets
     folder: Path
@@ -81,6 +85,14 @@ class Stage:
     @property
     def bot_url(self) -> str:
         return f"http://127.0.0.1:{self.bot_port}"
+
+    def with_model(self) -> Mapping[str, str]:
+        """Return the further settings with which the bot asks the stage's model."""
+        return {
+            "OPENAI_API_KEY": MODEL_KEY,
+            "OPENAI_BASE_URL": f"{self.model_url}/v1",
+            "OPENAI_MODEL": "sandbox-model",
+        }
 
     def environment(self, *, socket_mode: bool = False) -> Mapping[str, str]:
         """Return the settings with which a bot joins this stage, over HTTP or over Socket Mode."""
@@ -144,21 +156,35 @@ class Stage:
 
 
 @asynccontextmanager
-async def running_stage(folder: Path, *, slack_port: int = 0, rate: float = 50.0) -> AsyncIterator[Stage]:
-    """Start everything around a bot for the length of the block; *folder* takes its files."""
+async def running_stage(
+    folder: Path,
+    *,
+    slack_port: int = 0,
+    rate: float = 50.0,
+    is_watched: bool = True,
+    roll_seconds: float = 0.3,
+    more_channels: tuple[SlackChannel, ...] = (),
+) -> AsyncIterator[Stage]:
+    """Start everything around a bot for the length of the block; *folder* takes its files.
+
+    Customers send *rate* requests a second. Unless *is_watched*, no monitor pages: incidents are made by hand.
+    """
     known = Secrets.fresh()
     bot_port = _free_port()
     async with AsyncExitStack() as stack:
-        slack = await stack.enter_async_context(running_slack(_slack(known), port=slack_port))
+        slack = await stack.enter_async_context(running_slack(_slack(known, more_channels), port=slack_port))
         await slack.deliver_to(f"http://127.0.0.1:{bot_port}/slack/events")
         pagerduty = SandboxPagerDuty(_pagerduty(known, bot_port), clock=lambda: datetime.now(UTC))
         pagerduty_url = await stack.enter_async_context(serving(pagerduty.app))
+        model = ModelServer()
+        model_url = await stack.enter_async_context(serving(model.app()))
         checkout = await stack.enter_async_context(
             CheckoutProcess(
                 token=known.deploy_token,
                 state_file=folder / "checkout.json",
                 change_url=f"http://127.0.0.1:{bot_port}/webhooks/changes/generic",
                 change_secret=known.changes,
+                roll_seconds=roll_seconds,
                 log_file=folder / "checkout.log",
             )
         )
@@ -171,14 +197,17 @@ async def running_stage(folder: Path, *, slack_port: int = 0, rate: float = 50.0
             rule=AlertRule(resolves=False),
             clock=lambda: datetime.now(UTC),
         )
-        await stack.enter_async_context(monitor.watching())
+        if is_watched:
+            await stack.enter_async_context(monitor.watching())
         (folder / "services.yaml").write_text(services_yaml(checkout.base_url))
         yield Stage(
             slack=slack,
             pagerduty=pagerduty,
             checkout=checkout,
             traffic=traffic,
+            model=model,
             pagerduty_url=pagerduty_url,
+            model_url=model_url,
             bot_port=bot_port,
             secrets=known,
             folder=folder,
@@ -219,7 +248,7 @@ services:
 """
 
 
-def _slack(known: Secrets) -> SlackConfig:
+def _slack(known: Secrets, more_channels: tuple[SlackChannel, ...]) -> SlackConfig:
     return SlackConfig(
         team_id="T0SHOP",
         team_name="Shop",
@@ -230,7 +259,7 @@ def _slack(known: Secrets) -> SlackConfig:
         app_token=known.slack_app_token,
         signing_secret=known.slack_signing_secret,
         users=(ALICE, BEN, GUEST),
-        channels=(SlackChannel(CHANNEL, "incidents", topic="Every page of the shop"),),
+        channels=(SlackChannel(CHANNEL, "incidents", topic="Every page of the shop"), *more_channels),
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.app.investigate import redacted
-from bot.app.show import show
+from bot.app.show import redraw
 from bot.app.wording import change_name, clock_time
 from bot.app.world import World
 from bot.domain.change import ChangeEvent, ChangeStatus
@@ -19,8 +19,9 @@ _STATUS = {
     IncidentEventKind.RESOLVED: IncidentStatus.RESOLVED,
 }
 RECONCILE_WINDOW = timedelta(days=7)
+# A change with a time beyond these is kept and has no effect: a wrong clock, or somebody playing.
 NEAR_FUTURE = timedelta(hours=1)
-PAST = timedelta(days=3650)
+PAST = timedelta(days=365)
 
 
 async def handle_event(world: World, event: IncidentEvent) -> None:
@@ -35,16 +36,18 @@ async def handle_event(world: World, event: IncidentEvent) -> None:
 async def follow(world: World, incident: Incident, before: IncidentRecord | None) -> None:
     """Bring our record and the incident's course in line with what the pager says now."""
     if before is None and not incident.is_open:
-        return  # It was over before we heard of it: no card for what nobody needs to handle.
-    was_resolved = before is not None and not before.incident.is_open
+        # It was over before we heard of it: no card, but an older trigger that comes late must find this.
+        await world.book.see(redacted(world, incident))
+        return
     record = await world.book.see(redacted(world, incident))
-    if incident.is_open and was_resolved:
+    # Asked of the record and not of what was read before it: a crash between the two steps is made good.
+    if incident.is_open and record.resolved_at is not None:
         record = await world.book.reopen(incident.id)
     if incident.is_open:
         await world.workflows.start(incident.id, record.life)
     if before is not None and before.incident.status is not incident.status:
         await world.workflows.wake(incident.id, record.life)
-        await show(world, incident.id)
+        await redraw(world, incident.id)
 
 
 async def _present(world: World, event: IncidentEvent, before: IncidentRecord | None) -> Incident:
@@ -118,6 +121,10 @@ async def handle_change(world: World, change: ChangeEvent) -> None:
     """Record a change, and withdraw proposals that it has overtaken."""
     known = await _complete(world, _redacted_change(world, change))
     await world.ledger.record(known)
+    now = await world.gate.now()
+    if not now - PAST <= known.live_at <= now + NEAR_FUTURE:
+        world.telemetry.degraded("change with an impossible time")
+        return
     for record in await world.book.open():
         await _overtake(world, record.id, known)
 
@@ -158,7 +165,7 @@ async def _overtake(world: World, incident: IncidentId, change: ChangeEvent) -> 
         return
     reason = f"{change_name(change)} went live at {clock_time(change.live_at)}, after this was proposed"
     if await world.gate.withdraw(last.id, ProposalState.CANCELLED, reason):
-        await show(world, incident)
+        await redraw(world, incident)
         record = await world.book.get(incident)
         if record is not None:
             await world.workflows.wake(incident, record.life)
