@@ -1,11 +1,10 @@
 """The page of the sandbox Slack in a real browser: a person reads, presses, types and switches roles."""
 
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
@@ -26,11 +25,7 @@ from tests.contracts.sandbox_slack_builders import (
     actions,
 )
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
@@ -71,15 +66,6 @@ async def slack() -> AsyncIterator[SandboxSlack]:
         async with serving(Starlette(routes=[Route("/", handler.handle, methods=["POST"])])) as url:
             await slack.deliver_to(url)
             yield slack
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
-        yield browser
-        await browser.close()
 
 
 async def opened(

@@ -1,0 +1,39 @@
+"""What every folder of tests shares: the rule for tests that need a browser, and that browser."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+CHROMIUM = shutil.which("chromium")
+NO_CHROMIUM = "needs Debian's chromium: sudo apt-get install chromium"
+_QUIET = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a browser test by name where there is no browser; in CI, where one must be, let it fail."""
+    if item.get_closest_marker("browser") is None or CHROMIUM is not None:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(NO_CHROMIUM, pytrace=False)
+    pytest.skip(f"{item.name} {NO_CHROMIUM}")  # With its name: pytest folds equal reasons into one line.
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """The system's Chromium with a profile of its own, which goes when the test ends."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
+        yield browser
+        await browser.close()
