@@ -1,15 +1,20 @@
 """Answer a click: look the person up fresh, let the gate decide, tell exactly once what came of it."""
 
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from bot.app.investigate import investigate
 from bot.app.remediate import check_again
 from bot.app.show import show
 from bot.app.world import World
-from bot.domain.approval import Action, Click, Permission, Ruling, permission_for
+from bot.domain.approval import Action, Click, Permission, Ruling, faithful_plan, permission_for
 from bot.domain.errors import HandrailError, NotFound, Unavailable
 from bot.domain.ids import IncidentId
 from bot.domain.person import Person
-from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalRecord
+from bot.domain.proposal import ProposalRecord, ProposalState
+
+T = TypeVar("T")
 
 
 async def handle_click(world: World, click: Click) -> Ruling:
@@ -18,11 +23,12 @@ async def handle_click(world: World, click: Click) -> Ruling:
     person, permission = await _who_and_whether(world, click, proposal)
     ruling = await world.gate.rule(click, permission, person)
     if ruling.is_accepted and proposal is not None:
-        await _follow(world, click, proposal)
+        await _follow(world, click, proposal, ruling)
     elif not ruling.is_accepted:
         await world.chat.tell(click.channel, click.user_id, ruling.text)
         if ruling.state is not None and proposal is not None:
             await _wake(world, proposal.incident)
+            await show(world, proposal.incident)
     world.telemetry.click_answered(await world.gate.now() - click.received_at, ruling.reason.value)
     return ruling
 
@@ -34,19 +40,30 @@ async def _who_and_whether(
     unknown = Person(id=click.user_id, team_id=click.team_id, name=click.user_id)
     if proposal is None:
         return unknown, Permission(allowed=False, grounds="there is no such proposal")
+    plan = faithful_plan(proposal)
+    if plan is None:
+        return unknown, Permission(allowed=False, grounds="the stored plan was changed")
     try:
-        person = await world.directory.person(click.user_id)
-    except (Unavailable, NotFound) as exc:
+        person = await _in_time(world, world.directory.person(click.user_id))
+    except HandrailError as exc:
         return unknown, Permission(allowed=False, grounds=f"Slack could not say who you are ({exc})")
-    plan = Plan.from_bytes(proposal.plan)
     permission = permission_for(plan, person, frozenset())
     if permission.allowed or person.disqualification or not plan.approvers.on_call:
         return person, permission
     try:
-        on_call = await _on_call(world, proposal.incident)
-    except (Unavailable, NotFound) as exc:
+        on_call = await _in_time(world, _on_call(world, proposal.incident))
+    except HandrailError as exc:
         return person, Permission(allowed=False, grounds=f"PagerDuty could not say who is on call ({exc})")
     return person, permission_for(plan, person, on_call)
+
+
+async def _in_time(world: World, answer: Awaitable[T]) -> T:
+    """Return the answer. Raises `Unavailable` when it does not come in time: the person waits for ours."""
+    try:
+        async with asyncio.timeout(world.manners.look_up.total_seconds()):
+            return await answer
+    except TimeoutError as exc:
+        raise Unavailable("no answer in time") from exc
 
 
 async def _on_call(world: World, incident: IncidentId) -> frozenset[str]:
@@ -57,21 +74,29 @@ async def _on_call(world: World, incident: IncidentId) -> frozenset[str]:
     return frozenset(person.email.lower() for person in people if person.email)
 
 
-async def _follow(world: World, click: Click, proposal: ProposalRecord) -> None:
+async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: Ruling) -> None:
     """Do what an accepted click asks for; each part may be done again after a crash."""
     match click.action:
         case Action.PROPOSE_AGAIN:
-            proposals = await world.gate.proposals(proposal.incident)
-            if proposals and proposals[-1].id == proposal.id:
-                await investigate(world, proposal.incident)
+            await _propose_again(world, click, proposal)
         case Action.CHECK_AGAIN:
             await check_again(world, proposal.id)
-        case Action.APPROVE:
-            await _acknowledge(world, proposal.incident)
-        case Action.DENY | Action.IT_RAN | Action.IT_DID_NOT:
+        case Action.APPROVE | Action.DENY | Action.IT_RAN | Action.IT_DID_NOT:
             pass
     await _wake(world, proposal.incident)
     await show(world, proposal.incident)
+    if click.action is Action.APPROVE and ruling.state is ProposalState.APPROVED:
+        await _acknowledge(world, proposal.incident)  # Last: a slow pager must not hold up the start.
+
+
+async def _propose_again(world: World, click: Click, proposal: ProposalRecord) -> None:
+    proposals = await world.gate.proposals(proposal.incident)
+    if not proposals or proposals[-1].id != proposal.id:
+        return
+    try:
+        await investigate(world, proposal.incident)
+    except Unavailable as exc:
+        await world.chat.tell(click.channel, click.user_id, f"Nothing was proposed again: {exc}.")
 
 
 async def _acknowledge(world: World, incident: IncidentId) -> None:

@@ -21,7 +21,7 @@ _STATUS = {
 RECONCILE_WINDOW = timedelta(days=7)
 # A change with a time beyond these is kept and has no effect: a wrong clock, or somebody playing.
 NEAR_FUTURE = timedelta(hours=1)
-PAST = timedelta(days=365)
+PAST = timedelta(days=3650)
 
 
 async def handle_event(world: World, event: IncidentEvent) -> None:

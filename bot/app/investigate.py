@@ -15,7 +15,7 @@ from bot.domain.change import ChangeEvent
 from bot.domain.correlation import Case, Ranking, rank_suspects
 from bot.domain.correlation import Outcome as RankingOutcome
 from bot.domain.document import Line
-from bot.domain.errors import NotFound, Unavailable
+from bot.domain.errors import HandrailError, Unavailable
 from bot.domain.evidence import Coverage, Evidence
 from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident
@@ -63,20 +63,19 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
     ranking = rank(world, gathered)
     suspect = named_suspect(ranking)
     digest = evidence_digest(ranking)
-    notes = list(_catalogue_notes(world, gathered.incident))
-    if not notes:
-        notes += await _propose(world, record, ranking, suspect, digest)
-    await world.book.assess(
-        incident_id,
-        Assessment(
-            cause=cause_in_words(ranking, evidence_lines(world, gathered)),
-            ranking=ranking.model_copy(update={"suspects": ranking.suspects[:KEPT_SUSPECTS]}),
-            suspect=ranking.named,
-            evidence_digest=digest,
-            notes=tuple(notes),
-            assessed_at=world.clock.now(),
-        ),
+    notes = tuple(_catalogue_notes(world, gathered.incident))
+    assessment = Assessment(
+        cause=cause_in_words(ranking, evidence_lines(world, gathered)),
+        ranking=ranking.model_copy(update={"suspects": ranking.suspects[:KEPT_SUSPECTS]}),
+        suspect=ranking.named,
+        evidence_digest=digest,
+        notes=notes,
+        assessed_at=world.clock.now(),
     )
+    # Before the proposal: a crash between the two leaves a reason without a plan, never a plan without one.
+    await world.book.assess(incident_id, assessment)
+    if not notes and (why := await _propose(world, record, ranking, suspect, digest)):
+        await world.book.assess(incident_id, assessment.model_copy(update={"notes": tuple(why)}))
     return True
 
 
@@ -236,5 +235,5 @@ async def _within(answer: Awaitable[T]) -> T | None:
     try:
         async with asyncio.timeout(ENRICH_S):
             return await answer
-    except (TimeoutError, Unavailable, NotFound):
+    except (TimeoutError, HandrailError):
         return None

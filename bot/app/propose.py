@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from bot.app.rendering import fill, fill_parameters, render_check, render_step
 from bot.app.world import World
-from bot.domain.card import Card
 from bot.domain.catalogue import Service
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
@@ -141,8 +140,3 @@ def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Seque
 def is_live(proposals: Sequence[ProposalRecord]) -> bool:
     """Say whether the last proposal can still start or is running."""
     return bool(proposals) and proposals[-1].state in LIVE | HOLDS_TARGET
-
-
-def fits_the_card(world: World, card: Card) -> bool:
-    """Say whether people can be shown every byte of the plan."""
-    return world.chat.shows_whole(card)

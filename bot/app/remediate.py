@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.app.show import show
+from bot.app.show import redraw
 from bot.app.wording import duration
 from bot.app.world import World
+from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, is_idempotent
 from bot.domain.ids import ProposalId
-from bot.domain.plan import Check, Plan
+from bot.domain.plan import Check, Pause, Plan, PlannedAction
 from bot.domain.playbook import Comparison
 from bot.domain.proposal import ProposalState
 from bot.ports import Clock, Reading, Signals
@@ -34,8 +35,9 @@ async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
         case Claim():
             await _take_up(world, proposal, claimed)
         case ApprovedStep():
-            await _measure_start(world, claimed)
+            await _note_start(world, claimed)
             await _carry_out(world, claimed)
+            await _measure_start(world, claimed)
 
 
 async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:
@@ -52,26 +54,59 @@ async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
     """Go on after a crash: ask again under the same key where the step allows that, else say `UNKNOWN`."""
     if claim.finished_at is not None:
         return
-    again = await world.gate.resume(proposal, claim.step_index)
-    if isinstance(again, ApprovedStep) and is_idempotent(again.action):
-        await _carry_out(world, again)
-    else:
-        await world.gate.finish(claim.effect_key, claim.attempt, INTERRUPTED)
+    record = await world.gate.proposal(proposal)
+    plan = faithful_plan(record) if record is not None else None
+    step = plan.step(claim.step_index) if plan is not None else None
+    if step is not None and is_idempotent(step.action):
+        again = await world.gate.resume(proposal, claim.step_index)
+        if isinstance(again, ApprovedStep):
+            await _carry_out(world, again, is_resumed=True)
+            return
+    await world.gate.finish(claim.effect_key, claim.attempt, INTERRUPTED)
 
 
-async def _carry_out(world: World, step: ApprovedStep) -> None:
+async def _measure_start(world: World, step: ApprovedStep) -> None:
+    """Tell how long the first step took to start, once it is over: measuring must not delay it."""
+    if step.step.index != step.plan.steps[0].index:
+        return
+    record = await world.gate.proposal(step.proposal_id)
+    for claim in await world.gate.claims(step.incident):
+        if record and record.approvals and claim.effect_key == step.effect_key:
+            world.telemetry.first_step_started(claim.claimed_at - record.approvals[-1].at)
+
+
+async def _carry_out(world: World, step: ApprovedStep, *, is_resumed: bool = False) -> None:
     """Act and record the end. Slack is told beside it: a silent Slack must not hold up an approved step."""
     showing = asyncio.create_task(_show_quietly(world, step))
     try:
-        outcome = await world.runners[step.action.type].run(step)
+        outcome = await _run(world, step)
+        if is_resumed:
+            outcome = _after_interruption(step.action, outcome)
         await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
     finally:
         showing.cancel()
 
 
+async def _run(world: World, step: ApprovedStep) -> StepOutcome:
+    try:
+        return await world.runners[step.action.type].run(step)
+    except Exception as exc:  # noqa: BLE001 - Whatever a runner did not foresee, a started step has an end.
+        world.telemetry.degraded("runner")
+        detail = f"the runner broke ({type(exc).__name__}: {exc}); it may have taken effect"
+        return StepOutcome(result=Result.UNKNOWN, detail=detail)
+
+
+def _after_interruption(action: PlannedAction, outcome: StepOutcome) -> StepOutcome:
+    """A refusal now does not say what came of the first delivery, whose answer nobody heard."""
+    if outcome.result is not Result.FAILED or isinstance(action, Pause | Check):
+        return outcome
+    detail = f"{INTERRUPTED.detail}; asked again: {outcome.detail}"
+    return outcome.model_copy(update={"result": Result.UNKNOWN, "detail": detail})
+
+
 async def _show_quietly(world: World, step: ApprovedStep) -> None:
     try:
-        await show(world, step.incident)
+        await redraw(world, step.incident)
     except HandrailError:
         world.telemetry.degraded("Slack")  # The course draws the card again after the step.
 
@@ -84,21 +119,31 @@ def _redacted(world: World, outcome: StepOutcome) -> StepOutcome:
     )
 
 
-async def _measure_start(world: World, step: ApprovedStep) -> None:
-    """Note the signal before the first effect, so that the recovery can be told against it."""
+async def _note_start(world: World, step: ApprovedStep) -> None:
+    """Note the signal before the first effect, so that the recovery can be told against it.
+
+    The start stands in the record already: what fails here must not leave a claimed step undone.
+    """
     if step.step.index != step.plan.steps[0].index:
         return
-    reading = await world.signals.read(step.plan.verify.signal)
-    await world.audit.append(
-        "signal_before",
-        actor="handrail",
-        incident=step.incident,
-        body={
-            "proposal": step.proposal_id,
-            "signal": step.plan.verify.signal_name,
-            "value": _said(reading),
-        },
-    )
+    record = await world.gate.proposal(step.proposal_id)
+    if record is not None and record.approvals:
+        world.telemetry.first_step_started(record.changed_at - record.approvals[-1].at)
+    try:
+        async with asyncio.timeout(LOOK_EVERY_S):
+            reading = await world.signals.read(step.plan.verify.signal)
+        await world.audit.append(
+            "signal_before",
+            actor="handrail",
+            incident=step.incident,
+            body={
+                "proposal": step.proposal_id,
+                "signal": step.plan.verify.signal_name,
+                "value": _said(reading),
+            },
+        )
+    except (TimeoutError, HandrailError):
+        world.telemetry.degraded("signal before the start")
 
 
 async def verify(world: World, proposal: ProposalId, *, sleep: Sleep = asyncio.sleep) -> ProposalState:

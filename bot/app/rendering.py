@@ -13,6 +13,7 @@ from bot.domain.incident import Incident
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Value
 from bot.domain.playbook import (
     PLACEHOLDER,
+    SECRET,
     CommandStep,
     Fact,
     HttpStep,
@@ -22,6 +23,9 @@ from bot.domain.playbook import (
     VerifyStep,
     WaitStep,
 )
+
+_OURS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
+_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 
 
 def fill_parameters(
@@ -44,8 +48,8 @@ def _value(
     found = _fact(parameter, incident, suspect, service)
     if found is None:
         raise InvalidPlan(f"parameter {name!r} needs {parameter.source.value}, which nobody reported")
-    # ASCII first: look-alike letters and invisible signs must not reach a target.
-    if not found.isascii() or re.fullmatch(parameter.pattern, found) is None:
+    # ASCII first: look-alike letters and invisible signs must not reach a target, whatever the pattern says.
+    if not found.isascii() or not found.isprintable() or re.fullmatch(parameter.pattern, found) is None:
         raise InvalidPlan(f"parameter {name!r} may not be {found!r}: it must match {parameter.pattern}")
     return found
 
@@ -134,22 +138,52 @@ def _render_http(step: HttpStep, values: Mapping[str, str], service: Service) ->
             f"the service has no endpoint {step.endpoint!r}: add it under `endpoints` in services.yaml"
         )
     escaped = {name: quote(value, safe="") for name, value in values.items()}
-    headers = {**endpoint.headers, **{name: fill(text, values) for name, text in step.headers.items()}}
+    url = endpoint.url.rstrip("/") + fill(step.path, escaped)
+    _refuse_unless_sent_as_shown(url)
+    headers = dict(endpoint.headers)
+    for name, text in step.headers.items():
+        _set_header(headers, name, _filled_header(text, values))
     body = None
     if step.body is not None:
         filled = {key: fill(v, values) if isinstance(v, str) else v for key, v in step.body.items()}
         body = json.dumps(filled, separators=(", ", ": "), sort_keys=True)
-        headers.setdefault("Content-Type", "application/json")
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "application/json"
+    if refused := sorted(_OURS & {name.lower() for name in headers}):
+        raise InvalidPlan(f"the header {refused[0]} is set by the runner: leave it out")
     return HttpRequest(
         name=step.name,
         method=step.method,
-        url=endpoint.url.rstrip("/") + fill(step.path, escaped),
+        url=url,
         headers=tuple(sorted(headers.items())),
         body=body,
         expect_status=step.expect_status,
         idempotent=step.idempotent,
         timeout_s=step.timeout_s,
     )
+
+
+def _refuse_unless_sent_as_shown(url: str) -> None:
+    """HTTP clients mend an address on its way: they take `..` out and encode signs. People see what goes."""
+    path = "/" + url.split("/", 3)[3]
+    dots = {".", ".."} & set(path.split("?")[0].replace("%2e", ".").replace("%2E", ".").split("/"))
+    if dots or _PLAIN_PATH.fullmatch(path) is None:
+        raise InvalidPlan(f"the path {path!r} would not be sent as it is shown")
+
+
+def _set_header(headers: dict[str, str], name: str, text: str) -> None:
+    """Set a header in place of one whose name differs in capitals only."""
+    for known in [known for known in headers if known.lower() == name.lower()]:
+        del headers[known]
+    headers[name] = text
+
+
+def _filled_header(text: str, values: Mapping[str, str]) -> str:
+    filled = fill(text, values)
+    # Which secret goes out is for the playbook to say: a value must not name one.
+    if SECRET.findall(filled) != SECRET.findall(text):
+        raise InvalidPlan(f"the header {filled!r} would name a secret by a parameter")
+    return filled
 
 
 def _argument(text: str, values: Mapping[str, str]) -> str:

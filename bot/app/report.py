@@ -7,7 +7,7 @@ from bot.app.wording import clock_time, duration
 from bot.app.world import World
 from bot.domain.audit import Entry
 from bot.domain.document import Document, Line, Section, lines
-from bot.domain.errors import Unavailable, Unclear
+from bot.domain.errors import Invalid, NotFound, Unclear
 from bot.domain.execution import Claim
 from bot.domain.ids import IncidentId
 from bot.domain.plan import Plan
@@ -22,10 +22,15 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def summarise(world: World, incident_id: IncidentId, *, sleep: Sleep = asyncio.sleep) -> None:
-    """Post the summary of this life of the incident; what was posted already is left alone."""
+    """Post the summary of this life of the incident, once it is over or its recovery is proven.
+
+    What was posted already is left alone.
+    """
     record = await world.book.get(incident_id)
     if record is None or record.card is None:
         return
+    if record.incident.is_open and not await _is_recovered(world, incident_id):
+        return  # More may be tried: the one summary must tell that too.
     card = record.card
     document = await summary_of(world, record)
     key = f"summary:{record.id}:{record.life}"
@@ -44,16 +49,28 @@ async def summarise(world: World, incident_id: IncidentId, *, sleep: Sleep = asy
         return any(f"[handrail {key}]" in found for found in await world.incidents.notes(record.id))
 
     await post_once(world, f"slack:{key}", record.id, send=reply, was_sent=has_reply, sleep=sleep)
-    await post_once(world, f"pagerduty:{key}", record.id, send=note, was_sent=has_note, sleep=sleep)
+    try:
+        await post_once(world, f"pagerduty:{key}", record.id, send=note, was_sent=has_note, sleep=sleep)
+    except (Invalid, NotFound):
+        world.telemetry.degraded("PagerDuty note")  # It will never take it; the thread has the summary.
 
 
 async def resolve_if_recovered(world: World, incident_id: IncidentId) -> None:
     """Resolve the incident in the pager after a proven recovery, when the team has chosen so."""
     if not world.manners.resolve_when_recovered:
         return
-    proposals = await world.gate.proposals(incident_id)
-    if proposals and proposals[-1].state is ProposalState.VERIFIED:
+    record = await world.book.get(incident_id)
+    if record is None or not record.incident.is_open or not await _is_recovered(world, incident_id):
+        return
+    try:
         await world.incidents.resolve(incident_id)
+    except (Invalid, NotFound):
+        return  # Somebody was quicker: it is resolved, or gone.
+
+
+async def _is_recovered(world: World, incident_id: IncidentId) -> bool:
+    proposals = await world.gate.proposals(incident_id)
+    return bool(proposals) and proposals[-1].state is ProposalState.VERIFIED
 
 
 async def post_once(
@@ -73,15 +90,15 @@ async def post_once(
     state = await world.outbox.claim(key, incident)
     if state is PostState.SENT:
         return
-    if state is PostState.IN_DOUBT and await was_sent():
-        await world.outbox.sent(key)
-        return
-    try:
-        await send()
-    except Unclear:
-        await _after_doubt(world, key, send, was_sent, sleep)
-        return
-    await world.outbox.sent(key)
+    if state is PostState.FIRST:
+        try:
+            await send()
+        except Unclear:
+            pass  # Looked for below.
+        else:
+            await world.outbox.sent(key)
+            return
+    await _after_doubt(world, key, send, was_sent, sleep)
 
 
 async def _after_doubt(
@@ -91,7 +108,7 @@ async def _after_doubt(
     was_sent: Callable[[], Awaitable[bool]],
     sleep: Sleep,
 ) -> None:
-    """Look twice for a note whose answer was lost, then send it at most once more."""
+    """Look twice for a note that may have been sent, then send it at most once more."""
     for _ in range(_LOOKS):
         await sleep(DOUBT_WAIT_S / _LOOKS)
         if await was_sent():
@@ -99,8 +116,8 @@ async def _after_doubt(
             return
     try:
         await send()
-    except Unclear as exc:
-        raise Unavailable(f"{key} was sent twice and both answers were lost") from exc
+    except Unclear:
+        world.telemetry.degraded("post sent twice without an answer")
     await world.outbox.sent(key, possibly_double=True)
 
 

@@ -41,6 +41,13 @@ async def show(world: World, incident_id: IncidentId) -> None:
         await world.chat.update_card(record.card, card)
 
 
+async def redraw(world: World, incident_id: IncidentId) -> None:
+    """Edit the card if it stands. The first card is the course's to post: two at once would be two cards."""
+    record = await world.book.get(incident_id)
+    if record is not None and record.card is not None:
+        await show(world, incident_id)
+
+
 async def compose(world: World, record: IncidentRecord) -> Card:
     """Draw the card from the record."""
     proposals = await world.gate.proposals(record.id)

@@ -33,6 +33,9 @@ class Manners:
     default_channel: str
     approval_ttl: timedelta
     lookback: timedelta = timedelta(hours=24)  # Our choice: a change older than a day is rarely the cause.
+    look_up: timedelta = timedelta(
+        seconds=2
+    )  # A click is answered within 3 s, so who pressed must be known by then.
     acknowledge_on_approval: bool = False
     resolve_when_recovered: bool = False
 
