@@ -3,29 +3,30 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.lexicon import FIX_WORDS, ROLLBACK_WORDS
 
 _ROLL_BACK = re.compile(r"\broll(ed|ing|s)?[ -]?back\b", re.IGNORECASE)
+_WORD = re.compile(r"[a-z]+")
 _NUMBERS = re.compile(r"\d+")
 _VERSION = re.compile(r"^v?\d+(\.\d+){0,3}$", re.IGNORECASE)
 
 
 def is_rollback(change: ChangeEvent) -> bool:
     """Return whether *change* says of itself that it goes back to an older version."""
-    words = frozenset(re.findall(r"[a-z]+", change.title.lower()))
-    return (
-        change.kind is ChangeKind.ROLLBACK
-        or _ROLL_BACK.search(change.title) is not None
-        or bool(words & ROLLBACK_WORDS)
-    )
+    return change.kind is ChangeKind.ROLLBACK or _speaks_of_rollback(change.title)
 
 
 def looks_like_a_fix(change: ChangeEvent) -> bool:
     """Return whether *change* reads like somebody's reaction to trouble."""
-    words = frozenset(re.findall(r"[a-z]+", change.title.lower()))
-    return is_rollback(change) or bool(words & FIX_WORDS)
+    return is_rollback(change) or not FIX_WORDS.isdisjoint(_WORD.findall(change.title.lower()))
+
+
+@lru_cache(maxsize=20_000)
+def _speaks_of_rollback(title: str) -> bool:
+    return _ROLL_BACK.search(title) is not None or not ROLLBACK_WORDS.isdisjoint(_WORD.findall(title.lower()))
 
 
 def is_lower_version(change: ChangeEvent, timeline: Sequence[ChangeEvent]) -> bool:
@@ -55,6 +56,7 @@ def undone_by(
     return following if following is not None and is_rollback(following) else None
 
 
+@lru_cache(maxsize=20_000)
 def _version(text: str | None) -> tuple[int, ...] | None:
     if text is None or _VERSION.match(text) is None:
         return None

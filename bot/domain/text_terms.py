@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log2
 
 from bot.domain.change import ChangeEvent, ChangeKind
@@ -13,6 +14,7 @@ from bot.domain.scene import Scene
 from bot.domain.vocabulary import Rarity, families_of, families_of_words, saturated, words_of
 from bot.domain.weights import WeightName
 
+_WORD = re.compile(r"[a-z]+")
 _RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
 
 
@@ -110,7 +112,7 @@ def _listed(words: Iterable[str]) -> str:
 
 def kind_features(change: ChangeEvent) -> Iterator[Feature]:
     """Yield what sort of change it is, and how large."""
-    words = _title_words(change)
+    words = _title_words(change.title, change.service)
     if change.kind in (ChangeKind.CONFIG, ChangeKind.FLAG) or CONFIG_WORDS.intersection(words):
         yield Feature(WeightName.CONFIG, 1.0, "changes configuration, which takes effect at once")
     elif _mostly(words, ROUTINE_WORDS):
@@ -124,9 +126,10 @@ def kind_features(change: ChangeEvent) -> Iterator[Feature]:
         yield Feature(WeightName.SIZE, size, f"touches {len(change.files)} files")
 
 
-def _title_words(change: ChangeEvent) -> tuple[str, ...]:
-    own = set(re.findall(r"[a-z]+", change.service.lower()))
-    words = re.findall(r"[a-z]+", change.title.lower())
+@lru_cache(maxsize=20_000)
+def _title_words(title: str, service: ServiceName) -> tuple[str, ...]:
+    own = set(_WORD.findall(service.lower()))
+    words = _WORD.findall(title.lower())
     return tuple(word for word in words if word not in own and word not in FUNCTION_WORDS)
 
 

@@ -31,15 +31,17 @@ def stem(word: str) -> str:
 def words_of(text: str) -> Mapping[str, str]:
     """Return stem → word for what *text* says; identifiers give their parts and themselves."""
     found: dict[str, str] = {}
-    for match in _IDENTIFIER.finditer(text[:_MAX_TEXT]):
-        whole = match.group()
-        parts = [part.lower() for part in _HUMP.findall(whole)]
-        if len(parts) > 1:
-            found.setdefault(whole.lower(), whole)
-        for part in parts:
-            if _says_something(part):
-                found.setdefault(stem(part), part)
+    for identifier in dict.fromkeys(_IDENTIFIER.findall(text[:_MAX_TEXT])):
+        for key, word in _parts_of(identifier):
+            found.setdefault(key, word)
     return found
+
+
+@lru_cache(maxsize=50_000)
+def _parts_of(identifier: str) -> tuple[tuple[str, str], ...]:
+    parts = [part.lower() for part in _HUMP.findall(identifier)]
+    whole = ((identifier.lower(), identifier),) if len(parts) > 1 else ()
+    return (*whole, *((stem(part), part) for part in parts if _says_something(part)))
 
 
 @lru_cache(maxsize=20_000)
