@@ -1,8 +1,9 @@
 """A world on memory twins with one assessed incident, for tests of what a model may do to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +16,12 @@ from bot.app.investigate import investigate
 from bot.app.world import Manners, World
 from bot.domain.catalogue import Approvers, Catalogue, Endpoint, HttpSignal, Service, Signal
 from bot.domain.change import ChangeEvent
-from bot.domain.ids import IncidentId, ServiceName, SlackUserId
+from bot.domain.ids import IncidentId, PlaybookId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
+from bot.domain.playbook import LoadedPlaybook
 from bot.domain.record import Assessment
 from bot.domain.redaction import Redactor
-from bot.domain.weights import load_weights
+from bot.domain.weights import Weights, load_weights
 from bot.ports import Reading
 from tests.builders import INCIDENT, NOW, ManualTime, a_change, an_incident
 
@@ -65,6 +67,11 @@ class NotedTelemetry:
     def outcome(self, state: str) -> None:
         return
 
+    def model_called(
+        self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: Decimal | None
+    ) -> None:
+        self.notes.append(f"model {outcome}")
+
     def degraded(self, what: str) -> None:
         self.degradations.append(what)
 
@@ -105,11 +112,21 @@ def a_world(*, changes: Sequence[ChangeEvent], incidents: Sequence[Incident]) ->
                 ServiceName("payments"): a_service(pagerduty="PPAYMENTS"),
             }
         ),
-        playbooks=read_playbooks(PLAYBOOKS),
-        weights=load_weights(),
+        playbooks=_playbooks(),
+        weights=_weights(),
         redactor=redactor,
         manners=Manners(default_channel="C0INCIDENTS", approval_ttl=timedelta(minutes=15)),
     )
+
+
+@cache
+def _playbooks() -> Mapping[PlaybookId, LoadedPlaybook]:
+    return read_playbooks(PLAYBOOKS)
+
+
+@cache
+def _weights() -> Weights:
+    return load_weights()
 
 
 def usual_changes() -> tuple[ChangeEvent, ...]:
