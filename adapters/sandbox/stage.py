@@ -167,7 +167,7 @@ async def running_stage(
 ) -> AsyncIterator[Stage]:
     """Start everything around a bot for the length of the block; *folder* takes its files.
 
-    Customers send *rate* requests a second. Unless *is_watched*, no monitor pages: incidents are made by hand.
+    Customers send *rate* requests a second. Unless *is_watched* no monitor pages: the caller does.
     """
     known = Secrets.fresh()
     bot_port = _free_port()

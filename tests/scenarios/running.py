@@ -1,0 +1,254 @@
+"""A whole bot as a process between its neighbours, and what people and senders do to it from outside."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from adapters.sandbox.bot_process import BotProcess
+from adapters.sandbox.pagerduty.models import Incident
+from adapters.sandbox.slack import Delivery, Message, SandboxSlack, SlackChannel
+from adapters.sandbox.stage import ALICE, CHANNEL, PAGERDUTY_SERVICE, Stage, running_stage
+from tests.scenarios.processes import descendants, ended
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN_S = (
+    40.0  # Generous: the machine may be busy, and every wait ends as soon as what it waits for is there.
+)
+APPROVE = "handrail.approve"
+DENY = "handrail.deny"
+PROPOSE_AGAIN = "handrail.propose_again"
+DETAILS = "handrail.details"
+OFFERED = "Approve rollback to 41"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Rig:
+    """One bot on one stage."""
+
+    stage: Stage
+    bot: BotProcess
+    environment: Mapping[str, str]
+    _paged: int = 0
+    _deploys: int = 0
+    family: dict[int, str] = field(default_factory=dict)
+    """The children of the bot's last start, by process id."""
+
+    @property
+    def slack(self) -> SandboxSlack:
+        return self.stage.slack
+
+    @property
+    def data(self) -> Path:
+        return Path(self.environment["HANDRAIL_DATA_DIR"])
+
+    # The bot as an operator handles it.
+
+    async def start(self) -> None:
+        await self.bot.start()
+        self.family = descendants(self.bot.pid)
+
+    async def stop(self) -> int:
+        """Stop the bot and return its exit code once nothing of it is left."""
+        family = descendants(self.bot.pid)
+        code = await self.bot.stop()
+        await ended(family)
+        return code
+
+    async def kill(self) -> None:
+        """End the bot as a crash does; return once nothing of it is left."""
+        family = descendants(self.bot.pid)
+        await self.bot.kill()
+        await ended(family)
+
+    def child(self, name: str) -> int:
+        """Return the process id of the child whose name holds *name*."""
+        return next(pid for pid, called in descendants(self.bot.pid).items() if name in called)
+
+    async def handrail(self, *arguments: str) -> Finished:
+        """Run one command with the bot's settings."""
+        return await handrail(self.environment, *arguments)
+
+    # What happens around it.
+
+    async def break_checkout(self) -> None:
+        """Deploy 42 unless it serves; return once the bot knows the change."""
+        if await self.stage.deployed() != "42":
+            await self.deploy("42")
+        while "checkout 42" not in await self.ask("changes checkout"):
+            pass  # Asked again until the queue has been worked off; each answer is an event.
+
+    async def deploy(self, version: str) -> None:
+        self._deploys += 1
+        await self.stage.deploy(version, key=f"pipeline-{self._deploys}")
+
+    def page(self, title: str | None = None) -> Incident:
+        """Page for checkout; the webhook goes out by itself."""
+        self._paged += 1
+        return self.stage.pagerduty.trigger(
+            PAGERDUTY_SERVICE, title or f"checkout: errors since 42, page {self._paged}"
+        )
+
+    async def offered(self) -> tuple[Incident, Message]:
+        """Break checkout and page; return the incident and its card, which offers the rollback."""
+        await self.break_checkout()
+        incident = self.page()
+        return incident, await self.card(incident.id, OFFERED)
+
+    async def card(self, incident: str, text: str = "", *, without: str | None = None) -> Message:
+        """Wait until the incident's card shows *text*, and no longer *without*."""
+
+        def find(_: SandboxSlack) -> Message | None:
+            for card in self.cards(incident):
+                if text in card.shown_text and (without is None or without not in card.shown_text):
+                    return card
+            return None
+
+        return await self.seen(find)
+
+    def cards(self, incident: str) -> list[Message]:
+        """Return the root messages about an incident, in any channel."""
+        rooms = [channel.id for channel in self.slack.config.channels]
+        return [m for room in rooms for m in self.slack.messages(room) if _is_card(m, incident)]
+
+    async def seen(self, find: Callable[[SandboxSlack], T | None]) -> T:
+        return await self.slack.wait_for(find, timeout=WITHIN_S)
+
+    # What people do, and what only they read.
+
+    async def press(self, user: str, card: Message, action: str = APPROVE, *, repeat: int = 1) -> Delivery:
+        return await self.slack.press(user, card.channel, card.ts, action, repeat=repeat)
+
+    async def told(self, user: str, before: int) -> str:
+        """Wait for what *user* alone is told after the first *before* messages."""
+        return await self.seen(
+            lambda slack: said[before].shown_text if len(said := slack.ephemerals(user)) > before else None
+        )
+
+    async def press_and_hear(self, user: str, card: Message, action: str = APPROVE) -> str:
+        before = len(self.slack.ephemerals(user))
+        await self.press(user, card, action)
+        return await self.told(user, before)
+
+    async def ask(self, text: str, user: str = ALICE.id) -> str:
+        """Type `/incident` *text* and return the answer."""
+        before = len(self.slack.ephemerals(user))
+        await self.slack.command(user, CHANNEL, text)
+        return await self.told(user, before)
+
+    # What senders do.
+
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            return await client.post(f"{self.stage.bot_url}{path}", content=body, headers=dict(headers))
+
+    async def webhook(self, event: Mapping[str, object], *, secret: str | None = None) -> httpx.Response:
+        """Post one event as PagerDuty signs it."""
+        body = json.dumps({"event": event}).encode()
+        key = (secret or self.stage.secrets.pagerduty_webhook).encode()
+        signature = hmac.new(key, body, hashlib.sha256).hexdigest()
+        return await self.post("/webhooks/pagerduty", body, {"X-PagerDuty-Signature": f"v1={signature}"})
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            return await client.get(f"{self.stage.bot_url}{path}")
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    socket_mode: bool = False,
+    is_watched: bool = False,
+    roll_seconds: float = 0.1,
+    playbooks: Path | None = None,
+    services: Callable[[str], str] = lambda yaml: yaml,
+    more_channels: tuple[SlackChannel, ...] = (),
+) -> AsyncIterator[Rig]:
+    """Run a stage and a bot; afterwards no process of it and no temporary folder is left.
+
+    *services* edits `services.yaml` before the bot reads it. Unless *is_watched*, only the test pages.
+    """
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    async with running_stage(
+        folder, rate=25, is_watched=is_watched, roll_seconds=roll_seconds, more_channels=more_channels
+    ) as stage:
+        catalogue = folder / "services.yaml"
+        catalogue.write_text(services(catalogue.read_text()))
+        environment = {
+            **stage.environment(socket_mode=socket_mode),
+            "HANDRAIL_PLAYBOOKS": str(playbooks or quick_playbooks(folder)),
+            "HANDRAIL_PROMPTS": str(ROOT / "prompts"),
+            "TMPDIR": str(temporary),
+            **(settings or {}),
+        }
+        rig = Rig(stage, BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT), environment)
+        await rig.start()
+        try:
+            yield rig
+        finally:
+            await rig.stop()
+        assert list(temporary.iterdir()) == []
+
+
+def quick_playbooks(folder: Path) -> Path:
+    """Copy the playbooks; recovery has to hold for 1 s instead of 5."""
+    copied = folder / "playbooks"
+    shutil.copytree(ROOT / "playbooks", copied)
+    rollback = copied / "rollback-deploy.yaml"
+    rollback.write_text(rollback.read_text().replace("hold_s: 5", "hold_s: 1"))
+    return copied
+
+
+async def handrail(environment: Mapping[str, str], *arguments: str) -> Finished:
+    """Run `handrail` with *arguments* as a process of its own, with nothing but *environment*."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "adapters.cli",
+        *arguments,
+        env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **environment},
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            out, err = await child.communicate()
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+        raise
+    return Finished(code=child.returncode or 0, out=out.decode(), err=err.decode())
+
+
+def _is_card(message: Message, incident: str) -> bool:
+    if not message.by_app or message.is_reply:
+        return False
+    return any(
+        button.get("action_id") == DETAILS and json.loads(str(button["value"])) == {"i": incident}
+        for button in message.buttons
+    )

@@ -1,0 +1,54 @@
+"""The main job, from a bad deploy to the note in PagerDuty, over both ways that Slack talks to a bot."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.stage import ALICE, BEN, CHANNEL
+from tests.scenarios.running import OFFERED, ROOT, WITHIN_S, running
+
+
+@pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket-mode"])
+async def test_a_bad_deploy_is_found_approved_rolled_back_and_proven(
+    tmp_path: Path, socket_mode: bool
+) -> None:
+    async with running(
+        tmp_path,
+        socket_mode=socket_mode,
+        is_watched=True,
+        playbooks=ROOT / "playbooks",
+        settings={"HANDRAIL_RESOLVE": "true"},
+    ) as rig:
+        stage, slack, pagerduty = rig.stage, rig.slack, rig.stage.pagerduty
+        await stage.deploy("42", key="ci-1")
+        await pagerduty.wait_for(lambda: bool(pagerduty.incidents), timeout=WITHIN_S)
+        incident = pagerduty.incidents[0]
+        card = await rig.card(incident.id, OFFERED)
+
+        assert "Probably the deploy of checkout 42" in card.shown_text
+        assert "Nothing changed" in card.shown_text
+        assert '{"version": "41"}' in card.shown_text
+        assert "Cannot be undone" in card.shown_text
+        assert f"<@{ALICE.id}>" in card.shown_text
+
+        refusal = await rig.press_and_hear(BEN.id, card)
+        assert refusal == "You cannot decide this: only whoever is on call in PagerDuty may decide this."
+        assert await stage.deployed() == "42"
+
+        await rig.press(ALICE.id, card)
+        done = await rig.card(incident.id, "Recovered")
+        await pagerduty.wait_for(lambda: not pagerduty.incident(incident.id).is_open, timeout=WITHIN_S)
+
+        assert done.ts == card.ts
+        assert [a["after"] for a in await stage.effects()] == ["42", "41"]
+        assert await stage.deployed() == "41"
+        summary = [m.shown_text for m in slack.thread(CHANNEL, card.ts) if m.is_reply]
+        assert len(summary) == 1
+        assert "alice approved" in summary[0]
+        notes = [note.content for note in pagerduty.notes(incident.id)]
+        assert len(notes) == 1
+        assert "alice approved" in notes[0]
+        roots = [m.ts for m in slack.messages(CHANNEL) if m.by_app and not m.is_reply]
+        assert roots == [card.ts]
+        transports = {delivery.transport for delivery in slack.deliveries}
+        assert transports == {"socket" if socket_mode else "http"}
