@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.app.tools import Question, gather_evidence, plain
+from bot.app.tools import Question, clean_line, gather_evidence
 from bot.app.world import World
 from bot.domain.correlation import Ranking, Suspect
 from bot.domain.diagnosis import (
@@ -28,7 +28,7 @@ async def dossier_of(world: World, record: IncidentRecord, ranking: Ranking, *, 
     )
     onset = Window(start=ranking.onset - world.manners.lookback, end=ranking.onset)
     question = Question(record=record, suspects=suspects, onset=onset)
-    title = world.redactor.redact(plain(record.incident.title)).text
+    title = clean_line(world, record.incident.title)
     return Dossier(
         incident=record.id,
         service=record.incident.service,
@@ -54,7 +54,7 @@ def _candidate(world: World, candidate_id: CandidateId, suspect: Suspect) -> Can
         change=change.id,
         service=change.service,
         kind=change.kind,
-        names=tuple(world.redactor.redact(plain(name)).text for name in names if name),
+        names=tuple(clean_line(world, name) for name in names if name),
         began_at=change.began_at,
         prior=suspect.probability,
     )

@@ -76,8 +76,7 @@ async def _ask(world: World, question: Question, name: ToolName, tool: Tool) -> 
 def _enveloped(world: World, number: int, found: Found) -> ToolResult:
     items: list[Redacted] = []
     room = LONGEST_RESULT
-    # Redacted before it is cut: half a secret has no shape that anyone would recognise.
-    clean = [world.redactor.redact(plain(line)).text for line in found.lines]
+    clean = [clean_line(world, line) for line in found.lines]
     for line in clean:
         if len(line) > room:
             break
@@ -99,6 +98,16 @@ def _enveloped(world: World, number: int, found: Found) -> ToolResult:
         sha256=sha256_hex(*items),
         redactor_version=REDACTOR_VERSION,
     )
+
+
+def clean_line(world: World, text: str) -> Redacted:
+    """Return *text* on one line and without secrets.
+
+    It is redacted as it came, since a key of many lines has no shape once they are joined; again once what is
+    invisible is gone; and always before it is cut.
+    """
+    redact = world.redactor.redact
+    return redact(plain(redact(text).text)).text
 
 
 def plain(text: str) -> str:
@@ -140,13 +149,15 @@ def _relation(world: World, question: Question, service: ServiceName) -> str:
 
 
 async def _get_change_diffs(world: World, question: Question) -> Sequence[Found]:
-    return [_diff(candidate, suspect.change) for candidate, suspect in question.suspects[:DIFFS]]
+    return [_diff(world, candidate, suspect.change) for candidate, suspect in question.suspects[:DIFFS]]
 
 
-def _diff(candidate: CandidateId, change: ChangeEvent) -> Found:
-    said = [line for line in (change.title, *change.body.splitlines()) if line.strip()]
+def _diff(world: World, candidate: CandidateId, change: ChangeEvent) -> Found:
+    redact = world.redactor.redact
+    body, text = redact(change.body).text, redact(change.diff).text
+    said = [line for line in (change.title, *body.splitlines()) if line.strip()]
     files = [f"file {name}" for name in change.files]
-    diff = [line for line in change.diff.splitlines() if line.strip()]
+    diff = [line for line in text.splitlines() if line.strip()]
     lines = (*said[:20], *files[:30], *diff[:DIFF_LINES])
     total = len(said) + len(files) + len(diff)
     return Found(ToolName.GET_CHANGE_DIFF, lines, Trust.HUMAN, total, about=candidate)
