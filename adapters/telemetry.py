@@ -1,8 +1,12 @@
 """What Prometheus can scrape of how we do. Labels are from closed sets: no ids, no text from outside."""
 
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from decimal import Decimal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bot.ports import Inbox, Message, Stream
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -83,12 +87,14 @@ class PrometheusTelemetry:
     def degraded(self, what: str) -> None:
         self._degraded.labels(what).inc()
 
-    def model_called(self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: float | None) -> None:
+    def model_called(
+        self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: Decimal | None
+    ) -> None:
         self._calls.labels(outcome).inc()
         self._tokens.labels("in").inc(tokens_in)
         self._tokens.labels("out").inc(tokens_out)
         if cost_usd is not None:
-            self._cost.inc(cost_usd)
+            self._cost.inc(float(cost_usd))
 
     def child_restarted(self, child: str, restarts: int) -> None:
         self._restarts.labels(child).set(restarts)
@@ -96,3 +102,27 @@ class PrometheusTelemetry:
     def render(self) -> bytes:
         """Return everything in Prometheus text form."""
         return generate_latest(self.registry)
+
+
+class TimedInbox:
+    """Implements `Inbox` over another, and measures how long storing takes."""
+
+    def __init__(self, inbox: Inbox, telemetry: PrometheusTelemetry, monotonic: Callable[[], float]) -> None:
+        self._inbox = inbox
+        self._telemetry = telemetry
+        self._monotonic = monotonic
+
+    async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
+        begun = self._monotonic()
+        is_new = await self._inbox.put(stream, key, payload)
+        self._telemetry.stored(stream.value, timedelta(seconds=self._monotonic() - begun))
+        return is_new
+
+    def messages(self, stream: Stream) -> AsyncIterator[Message]:
+        return self._inbox.messages(stream)
+
+    async def done(self, message: Message) -> None:
+        await self._inbox.done(message)
+
+    async def ping(self) -> None:
+        await self._inbox.ping()

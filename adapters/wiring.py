@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,18 +17,17 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from temporalio.client import Client
 
+from adapters.background import beside, working
 from adapters.changes.route import change_routes
 from adapters.clock import SystemClock
 from adapters.engine.activities import Activities
 from adapters.engine.client import TemporalWorkflows
 from adapters.engine.codec import data_converter
-from adapters.engine.dispatcher import Dispatcher
 from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
 from adapters.engine.worker import incident_worker
 from adapters.evidence.signals import ServiceSignals
 from adapters.files.catalogue import read_catalogue
 from adapters.files.playbooks import missing_from, read_playbooks
-from adapters.handlers import Handlers
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
 from adapters.llm.building import LateAnalyst
@@ -52,15 +51,15 @@ from adapters.store.opening import Store, open_store
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
-from adapters.telemetry import PrometheusTelemetry
-from bot.app.intake import reconcile
+from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.world import Manners, World
 from bot.domain.catalogue import Catalogue
-from bot.domain.errors import HandrailError, Invalid, InvalidCatalogue, Unavailable
+from bot.domain.errors import Invalid, InvalidCatalogue, Unavailable
 from bot.domain.ids import PlaybookId
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.redaction import Redactor
 from bot.domain.weights import load_weights
+from bot.ports import Inbox
 
 log = structlog.get_logger()
 
@@ -97,7 +96,7 @@ class _Core:
     store: Store
     engine: EmbeddedEngine
     temporal: Client
-    inbox: RedisInbox
+    inbox: Inbox
     telemetry: PrometheusTelemetry
     clock: SystemClock
 
@@ -149,9 +148,11 @@ async def running_bot(settings: Settings) -> AsyncIterator[Bot]:
         await stack.enter_async_context(incident_worker(core.temporal, activities))
         app = await _http(stack, core, slack)
         await stack.enter_async_context(serving(app, listener))
-        await stack.enter_async_context(_background(core, world, signals))
+        await stack.enter_async_context(
+            working(core.inbox, world, signals, reconcile_every_s=core.settings.handrail_reconcile_s)
+        )
         if analyst is not None:
-            await stack.enter_async_context(_beside(analyst.warm()))
+            await stack.enter_async_context(beside(analyst.warm()))
         host, port = listener.getsockname()[:2]
         log.info("bot_started", host=host, port=port, epoch=core.engine.epoch)
         yield Bot(url=f"http://{host}:{port}", world=world, engine=core.engine, telemetry=core.telemetry)
@@ -180,8 +181,8 @@ async def _core(stack: AsyncExitStack, settings: Settings, files: Files) -> _Cor
             on_restart=lambda child: telemetry.child_restarted(child.name, child.restarts),
         )
     )
-    inbox = RedisInbox(engine.redis_url, consumer=socket.gethostname())
-    stack.push_async_callback(inbox.aclose)
+    queue = RedisInbox(engine.redis_url, consumer=socket.gethostname())
+    stack.push_async_callback(queue.aclose)
     temporal = await Client.connect(
         engine.temporal_address,
         namespace=engine.temporal_namespace,
@@ -195,7 +196,7 @@ async def _core(stack: AsyncExitStack, settings: Settings, files: Files) -> _Cor
         store=store,
         engine=engine,
         temporal=temporal,
-        inbox=inbox,
+        inbox=TimedInbox(queue, telemetry, time.monotonic),
         telemetry=telemetry,
         clock=SystemClock(),
     )
@@ -367,45 +368,3 @@ def _health(core: _Core) -> Health:
         return said + [f"{child.name} is down" for child in core.engine.health() if not child.up]
 
     return Health(needed={"queue": core.inbox.ping, "record": record, "engine": engine}, degraded=degraded)
-
-
-@asynccontextmanager
-async def _background(core: _Core, world: World, signals: ServiceSignals) -> AsyncIterator[None]:
-    """Consume the queues, look for what webhooks missed, and sample the services' counters."""
-    watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
-    async with (
-        _beside(Dispatcher(core.inbox, Handlers(world).by_stream()).run()),
-        _beside(_reconcile_for_ever(world, core.settings.handrail_reconcile_s)),
-        _beside(signals.watch(watched)),
-    ):
-        yield
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
-    """Run *work* for the length of the block. When it fails the log says so at once."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_say_failure)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _say_failure(task: asyncio.Task[object]) -> None:
-    if not task.cancelled() and (exc := task.exception()) is not None:
-        log.error("background_work_failed", exc_info=exc)
-
-
-async def _reconcile_for_ever(world: World, every_s: int) -> None:
-    while True:
-        try:
-            mended = await reconcile(world)
-        except HandrailError as exc:
-            log.warning("reconcile_postponed", error=str(exc))
-        except Exception:  # The edge of one look: the next one comes all the same.
-            log.exception("reconcile_failed")
-        else:
-            log.debug("reconciled", mended=mended)
-        await asyncio.sleep(every_s)

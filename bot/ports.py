@@ -7,6 +7,7 @@ Each port is in domain terms and has a memory twin under the same contract test.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
@@ -356,6 +357,12 @@ class Telemetry(Protocol):
 
     def outcome(self, state: str) -> None:
         """A proposal reached *state*."""
+        ...
+
+    def model_called(
+        self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: Decimal | None
+    ) -> None:
+        """A model was asked; *outcome* is `answered` or why it did not."""
         ...
 
     def degraded(self, what: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -70,7 +71,7 @@ class NotedTelemetry:
     def model_called(
         self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: Decimal | None
     ) -> None:
-        self.notes.append(f"model {outcome}")
+        return
 
     def degraded(self, what: str) -> None:
         self.degradations.append(what)

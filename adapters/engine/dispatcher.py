@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from bot.domain.errors import HandrailError, Invalid, Unavailable
+from bot.domain.errors import HandrailError, Invalid, Tampered, Unavailable
 from bot.ports import Inbox, Message, Stream
 
 log = structlog.get_logger()
@@ -58,6 +58,9 @@ class Dispatcher:
             except Invalid as exc:
                 # It will not become valid by waiting; the sender's text is in the log by its error alone.
                 log.warning("message_invalid", error=str(exc))
+            except Tampered as exc:
+                log.error("record_tampered", error=str(exc))  # noqa: TRY400 - The message says it all.
+                return
             except HandrailError as exc:
                 log.warning("message_postponed", error=str(exc), deliveries=message.deliveries)
                 return

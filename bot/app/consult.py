@@ -42,6 +42,12 @@ async def consult(
     dossier, said, grounded = await _ask(world, analyst, record, ranking, allowed, deadline_s)
     for call in said.calls:
         await _audit(world, incident_id, call, grounded)
+        world.telemetry.model_called(
+            call.failure.value if call.failure else "answered",
+            tokens_in=call.tokens_in,
+            tokens_out=call.tokens_out,
+            cost_usd=call.cost_usd,
+        )
     assessment = await _assessment(world, record, ranking, dossier, said, grounded)
     now = await world.book.get(incident_id)
     if now is None or not now.incident.is_open or now.assessment != record.assessment:

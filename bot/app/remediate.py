@@ -126,9 +126,6 @@ async def _note_start(world: World, step: ApprovedStep) -> None:
     """
     if step.step.index != step.plan.steps[0].index:
         return
-    record = await world.gate.proposal(step.proposal_id)
-    if record is not None and record.approvals:
-        world.telemetry.first_step_started(record.changed_at - record.approvals[-1].at)
     try:
         async with asyncio.timeout(LOOK_EVERY_S):
             reading = await world.signals.read(step.plan.verify.signal)

@@ -1,0 +1,61 @@
+"""What a running bot does by itself: consume its queues, look for what webhooks missed, sample counters."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+import structlog
+
+from adapters.engine.dispatcher import Dispatcher
+from adapters.evidence.signals import ServiceSignals
+from adapters.handlers import Handlers
+from bot.app.intake import reconcile
+from bot.app.world import World
+from bot.domain.errors import HandrailError
+from bot.ports import Inbox
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def working(
+    inbox: Inbox, world: World, signals: ServiceSignals, *, reconcile_every_s: int
+) -> AsyncIterator[None]:
+    """Consume the queues, look for what webhooks missed, and sample the services' counters."""
+    watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
+    async with (
+        beside(Dispatcher(inbox, Handlers(world).by_stream()).run()),
+        beside(_reconcile_for_ever(world, reconcile_every_s)),
+        beside(signals.watch(watched)),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]:
+    """Run *work* for the length of the block. When it fails the log says so at once."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_say_failure)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _say_failure(task: asyncio.Task[object]) -> None:
+    if not task.cancelled() and (exc := task.exception()) is not None:
+        log.error("background_work_failed", exc_info=exc)
+
+
+async def _reconcile_for_ever(world: World, every_s: int) -> None:
+    while True:
+        try:
+            mended = await reconcile(world)
+        except HandrailError as exc:
+            log.warning("reconcile_postponed", error=str(exc))
+        except Exception:  # The edge of one look: the next one comes all the same.
+            log.exception("reconcile_failed")
+        else:
+            log.debug("reconciled", mended=mended)
+        await asyncio.sleep(every_s)
