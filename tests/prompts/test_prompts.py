@@ -126,7 +126,8 @@ def test_every_text_from_outside_stands_between_fences() -> None:
 
     text = read_prompts(PROMPTS)[Task.REPAIR].render(dossier)
 
-    inside, outside = [], []
+    inside: list[str] = []
+    outside: list[str] = []
     for part in text.split(f"<<data {fence}>>\n"):
         data, _, rest = part.partition(f"<<end {fence}>>")
         (inside if rest else outside).append(data)

@@ -92,7 +92,7 @@ async def test_llm_unknown_tool() -> None:
 )
 async def test_llm_params(model: tuple[ModelServer, LangchainAnalyst], change: dict[str, object]) -> None:
     server, analyst = model
-    whole = {"unknowns": [], "ranked": [], "outcome": "inconclusive", "playbook_id": None}
+    whole: dict[str, object] = {"unknowns": [], "ranked": [], "outcome": "inconclusive", "playbook_id": None}
     server.then(json.dumps({**whole, **change}))
     world = await an_assessed_world()
 

@@ -28,11 +28,11 @@ def canaries() -> list[Sample]:
     vendors = list(vendor_samples(seeded(7), each=1))[:30]
     key = next(sample for sample in on_call_samples(seeded(7)) if sample.group.startswith("pem"))
     return [
-        *vendors,
         key,
         Sample("held", f"the word is {SECRET}", SECRET),
         Sample("mail", "ask jane.doe.sre@personal-mail.example.com", "jane.doe.sre@personal-mail"),
         Sample("card", "paid with 4111 1111 1111 1111", "4111 1111 1111 1111"),
+        *vendors,
     ]
 
 
@@ -48,7 +48,9 @@ async def a_leaky_world(samples: list[Sample]) -> World:
     }
     changes = [
         a_change(title=text).model_copy(update=leaky),
-        a_change(version="43", finished_at=NOW - timedelta(minutes=4)).model_copy(update={"version": text}),
+        a_change(version="43", finished_at=NOW - timedelta(minutes=4)).model_copy(
+            update={"version": text, "diff": "\n".join(sample.text for sample in reversed(samples))}
+        ),
     ]
     incident = an_incident(title=text, alerts=[an_alert(title=text, details=text)])
     world = await an_assessed_world(changes=changes, incident=incident)
