@@ -11,7 +11,7 @@ from bot.app.world import World
 from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, is_idempotent
-from bot.domain.ids import ProposalId
+from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.plan import Check, Pause, Plan, PlannedAction
 from bot.domain.playbook import Comparison
 from bot.domain.proposal import ProposalState
@@ -62,6 +62,8 @@ async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
         if isinstance(again, ApprovedStep):
             await _carry_out(world, again, is_resumed=True)
             return
+    if record is not None and await _has_ended(world, record.incident, claim):
+        return  # Whoever was thought dead was only slow.
     await world.gate.finish(claim.effect_key, claim.attempt, INTERRUPTED)
 
 
@@ -85,6 +87,12 @@ async def _carry_out(world: World, step: ApprovedStep, *, is_resumed: bool = Fal
         await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
     finally:
         showing.cancel()
+
+
+async def _has_ended(world: World, incident: IncidentId, claim: Claim) -> bool:
+    key = (claim.effect_key, claim.attempt)
+    claims = await world.gate.claims(incident)
+    return any((now.effect_key, now.attempt) == key and now.outcome is not None for now in claims)
 
 
 async def _run(world: World, step: ApprovedStep) -> StepOutcome:
