@@ -30,7 +30,7 @@ CHANGE_LINE = (
 )
 OTHER_LINE = (
     "C2 deploy of payments version 7 before 6 flag unknown, live 2026-11-22 02:40:00 UTC, "
-    "20 min before the onset, called by it over 1 hops, probability by the rules 0.25"
+    "20 min before the onset, called by it, 1 hop away, probability by the rules 0.25"
 )
 SIGNAL_LINE = "error_ratio of checkout is 0.12 at 03:00:00 UTC"
 DIFF_LINE = "retry payments twice when the gateway answers 502"

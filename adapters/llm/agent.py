@@ -81,11 +81,12 @@ class LangchainAnalyst:
         task = Task.REPAIR if dossier.repair else Task.RANK
         prompt = self._prompts[task]
         text = prompt.render(dossier)
-        ends_at = self._monotonic() + self._config.deadline_s
+        seconds = min(self._config.deadline_s, dossier.within_s)
+        ends_at = self._monotonic() + seconds
         run = _Run(dossier=dossier, prompt=prompt, text=text, task=task, ends_at=ends_at)
         reason = Silence.TIMEOUT
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._config.deadline_s):
+            async with asyncio.timeout(seconds):
                 answer = await self._down_the_ladder(run)
                 if isinstance(answer, Asked):
                     return Diagnosis(verdict=answer.verdict, calls=tuple(run.calls))
@@ -105,6 +106,8 @@ class LangchainAnalyst:
                 return await self._ask_twice(run, index, endpoint)
             except CallFailed as exc:
                 reason = exc.reason
+            finally:
+                self._breakers[index].abandoned()
             if reason in (Silence.REFUSED, Silence.BUDGET):
                 break
         return reason
@@ -131,7 +134,6 @@ class LangchainAnalyst:
         reserved = estimate + self._config.output_tokens
         async with self._slots:
             if estimate > self._config.input_tokens or not self._ledger.reserve(reserved):
-                self._breakers[index].abandoned()
                 raise CallFailed(Silence.BUDGET)
             sent = Sent(endpoint=endpoint, prompt=run.prompt, dossier=run.dossier, estimate=estimate)
             began = self._monotonic()
@@ -155,8 +157,6 @@ class LangchainAnalyst:
             else:
                 breaker.failed()
             raise sent.failure from exc
-        finally:
-            breaker.abandoned()
         sent.failure, sent.answer = None, asked.message
         breaker.succeeded()
         return asked

@@ -7,6 +7,7 @@ from bot.app.opinion import playbook_note, with_opinion, without_opinion
 from bot.app.prompting import dossier_of
 from bot.app.wording import change_name
 from bot.app.world import World
+from bot.domain.audit import Act
 from bot.domain.correlation import Ranking
 from bot.domain.diagnosis import Diagnosis, Dossier, ModelCall, NoDiagnosis, Repair, Silence
 from bot.domain.fusion import Fused, fuse
@@ -22,6 +23,10 @@ CALLS_IN_A_STORM: Final = 2
 STORM: Final = 20
 """More open incidents than this are a storm."""
 MODEL_CALLED: Final = "model_called"
+MARGIN_S: Final = 0.5
+"""Left after an answer, so that the analyst itself ends a call and can say what it used."""
+LEAST_S: Final = 1.0
+"""With less left, no repair is asked for."""
 
 
 async def consult(
@@ -57,8 +62,9 @@ async def consult(
 
 
 async def _calls_left(world: World, incident_id: IncidentId) -> int:
-    entries = await world.audit.entries(incident_id)
-    made = sum(entry.act == MODEL_CALLED for entry in entries)
+    made = 0
+    for entry in await world.audit.entries(incident_id):
+        made = 0 if entry.act == Act.REOPENED else made + (entry.act == MODEL_CALLED)
     most = CALLS_IN_A_STORM if len(await world.book.open()) > STORM else MOST_CALLS
     return max(0, most - made)
 
@@ -77,14 +83,15 @@ async def _ask(
         reason=Silence.TIMEOUT, words=f"no answer within {deadline_s:g} s"
     )
     grounded: Grounded | None = None
+    ends_at = asyncio.get_running_loop().time() + deadline_s
     try:
         async with asyncio.timeout(deadline_s):
             dossier = await dossier_of(world, record, ranking, max_calls=allowed)
-            said = await analyst.diagnose(dossier)
+            said = await analyst.diagnose(dossier.model_copy(update={"within_s": _seconds_to(ends_at)}))
             if isinstance(said, Diagnosis):
                 grounded = ground(said.verdict, dossier)
-                if grounded.problems and allowed > len(said.calls):
-                    said, grounded = await _repaired(world, analyst, dossier, said, grounded)
+                if grounded.problems and allowed > len(said.calls) and _seconds_to(ends_at) >= LEAST_S:
+                    said, grounded = await _repaired(world, analyst, dossier, said, grounded, ends_at)
     except TimeoutError:
         world.telemetry.degraded("model timeout")
     if isinstance(said, NoDiagnosis):
@@ -97,15 +104,24 @@ async def _ask(
 
 
 async def _repaired(
-    world: World, analyst: Analyst, dossier: Dossier, said: Diagnosis, grounded: Grounded
+    world: World,
+    analyst: Analyst,
+    dossier: Dossier,
+    said: Diagnosis,
+    grounded: Grounded,
+    ends_at: float,
 ) -> tuple[Diagnosis, Grounded]:
     """Show the model its faults once; keep whichever answer holds better."""
     repair = Repair(
         previous=world.redactor.redact(said.verdict.model_dump_json()).text,
         problems=tuple(str(problem) for problem in grounded.problems[:20]),
     )
-    left = dossier.max_calls - len(said.calls)
-    again = await analyst.diagnose(dossier.model_copy(update={"repair": repair, "max_calls": left}))
+    more = {
+        "repair": repair,
+        "max_calls": dossier.max_calls - len(said.calls),
+        "within_s": _seconds_to(ends_at),
+    }
+    again = await analyst.diagnose(dossier.model_copy(update=more))
     calls = (*said.calls, *again.calls)
     if isinstance(again, NoDiagnosis):
         return said.model_copy(update={"calls": calls}), grounded
@@ -113,6 +129,11 @@ async def _repaired(
     if _strength(second) < _strength(grounded):
         return said.model_copy(update={"calls": calls}), grounded
     return again.model_copy(update={"calls": calls}), second
+
+
+def _seconds_to(ends_at: float) -> float:
+    """Return how long an analyst may take so that it ends by itself before the deadline."""
+    return max(0.1, ends_at - asyncio.get_running_loop().time() - MARGIN_S)
 
 
 def _strength(grounded: Grounded) -> tuple[int, int]:

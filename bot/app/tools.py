@@ -142,10 +142,14 @@ def _relation(world: World, question: Question, service: ServiceName) -> str:
         return "the alerting service itself" if service == own else "relation unknown"
     topology = world.catalogue.topology()
     if hops := topology.dependencies_of(own).get(service):
-        return f"called by it over {hops} hops"
+        return f"called by it, {_hops(hops)} away"
     if hops := topology.dependents_of(own).get(service):
-        return f"calls it over {hops} hops"
+        return f"calls it, {_hops(hops)} away"
     return "no path to it"
+
+
+def _hops(number: int) -> str:
+    return "1 hop" if number == 1 else f"{number} hops"
 
 
 async def _get_change_diffs(world: World, question: Question) -> Sequence[Found]:
@@ -197,8 +201,8 @@ async def _get_dependencies(world: World, question: Question) -> Sequence[Found]
     topology = world.catalogue.topology()
     below, above = topology.dependencies_of(name, hops=2), topology.dependents_of(name, hops=2)
     lines = (
-        *(f"{name} calls {other} over {hops} hops" for other, hops in sorted(below.items())),
-        *(f"{other} calls {name} over {hops} hops" for other, hops in sorted(above.items())),
+        *(f"{name} calls {other}, {_hops(hops)} away" for other, hops in sorted(below.items())),
+        *(f"{other} calls {name}, {_hops(hops)} away" for other, hops in sorted(above.items())),
     )
     return [Found(ToolName.GET_DEPENDENCIES, lines[:30], Trust.SYSTEM, len(lines))]
 

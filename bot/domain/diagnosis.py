@@ -184,12 +184,14 @@ class Dossier(Frozen):
     playbooks: tuple[PlaybookOption, ...] = ()
     max_calls: int = Field(default=2, ge=1, le=4)
     """How many requests may be made for this one answer, repetitions counted."""
+    within_s: float = Field(default=18.0, gt=0, le=20)
+    """Seconds for this one answer."""
     repair: Repair | None = None
 
     @property
     def input_sha256(self) -> Digest:
         """Digest of everything that the answer can depend on."""
-        return sha256_hex(self.model_dump_json(exclude={"max_calls"}))
+        return sha256_hex(self.model_dump_json(exclude={"max_calls", "within_s"}))
 
     def candidate(self, candidate_id: str) -> Candidate | None:
         return next((c for c in self.candidates if c.id == candidate_id), None)

@@ -222,6 +222,32 @@ async def test_an_incident_gets_four_calls_in_all() -> None:
     assert [4, 3, 2, 1] == [dossier.max_calls for dossier in analyst.asked]
 
 
+async def test_a_reopened_incident_gets_its_calls_anew() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([Silence.OVERLOADED])
+    for _ in range(4):
+        await consult(world, analyst, ID)
+    said = await assessment_of(world)
+
+    await world.book.see(an_incident(status=IncidentStatus.RESOLVED))
+    await world.book.reopen(ID)
+    await world.book.see(an_incident())
+    await world.book.assess(ID, said)
+
+    assert await consult(world, analyst, ID)
+    assert 4 == analyst.asked[-1].max_calls
+
+
+async def test_the_analyst_is_told_to_end_by_itself_before_the_deadline() -> None:
+    world = await an_assessed_world()
+    faulty = a_verdict(a_hypothesis(candidate="C9"), a_hypothesis())
+    analyst = ScriptedAnalyst([faulty, for_checkout()])
+
+    await consult(world, analyst, ID, deadline_s=10)
+
+    assert [True, True] == [0 < dossier.within_s < 10 for dossier in analyst.asked]
+
+
 async def test_in_a_storm_an_incident_gets_two() -> None:
     world = await an_assessed_world()
     for number in range(20):
