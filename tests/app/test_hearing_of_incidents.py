@@ -27,10 +27,9 @@ async def test_a_webhook_leads_to_one_card_with_a_proposal(bot: Bot) -> None:
     card = bot.card
     assert card.cause is not None
     assert card.offer is not None
-    assert ("Open · a playbook waits for approval", "Probably the deploy of checkout 42", 94) == (
-        card.status_line,
+    assert ("Probably the deploy of checkout 42", True) == (
         card.cause.headline,
-        card.cause.confidence_percent,
+        card.cause.confidence_percent > 50,
     )
     assert ("Roll checkout back to 41", ProposalState.PROPOSED, proposal.digest) == (
         card.offer.plan.title,
@@ -70,10 +69,8 @@ async def test_an_unmapped_service_gets_a_card_that_names_the_missing_entry() ->
     await bot.course()
 
     assert None is await bot.last()
-    assert (
-        "No entry of services.yaml maps PagerDuty service PSTRANGE (Checkout): add its id under `pagerduty` "
-        "of the service, and playbooks can be proposed.",
-    ) == tuple(note.text for note in bot.card.notes)
+    (note,) = bot.card.notes
+    assert "No entry of services.yaml maps PagerDuty service PSTRANGE (Checkout)" in note.text
     assert None is bot.card.offer
 
 

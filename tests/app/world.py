@@ -277,7 +277,7 @@ class Bot:
             if isinstance(move, Finish):
                 await self.wind_up(incident)
                 return made
-            await self._make(IncidentId(incident), move)
+            await self.make(IncidentId(incident), move)
             await show(self.world, IncidentId(incident))
         raise AssertionError(f"the course of {incident} never comes to rest: {made[-3:]}")
 
@@ -294,7 +294,7 @@ class Bot:
             )
         )
 
-    async def _make(self, incident: IncidentId, move: Move) -> None:
+    async def make(self, incident: IncidentId, move: Move) -> None:
         gate = self.world.gate
         match move:
             case Expire():

@@ -1,0 +1,151 @@
+"""`/incident …`: answered from the record, for the asker alone, without a model."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.app.queries import COMMANDS, answer
+from bot.domain.approval import Action
+from bot.domain.incident import IncidentEventKind
+from tests.app.world import CHANNEL, Bot, a_bot, a_resolved, a_service
+from tests.builders import INCIDENT, NOW, a_change, an_incident
+
+
+async def asked(bot: Bot, text: str, *, channel: str = CHANNEL) -> str:
+    return (await answer(bot.world, text, channel=channel)).as_text()
+
+
+@pytest.mark.parametrize("text", ["", "help", "  help  "])
+async def test_help_lists_every_command(bot: Bot, text: str) -> None:
+    said = await asked(bot, text)
+
+    assert said.startswith("What /incident can do\n")
+    assert all(f"- /incident {line}" in said for line in COMMANDS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "first_line"),
+    [
+        ("statsu", "There is no command “statsu”. Did you mean /incident status?"),
+        ("context Q1; rm -rf /", "Too many words. Usage: /incident context"),
+        ("status a b", "Too many words. Usage: /incident status"),
+        ("changes a b c", "Too many words. Usage: /incident changes"),
+        ("'; DROP TABLE--", "There is no command “';”."),
+        ("help me", "Too many words. Usage: /incident help"),
+        ("x" * 4000, "That is not a command I know."),
+        ("status \u202egnp.exe", "That is not a command I know."),
+        ("status \x00", "That is not a command I know."),
+        ("changes 0h", "“0h” is neither a service nor a time such as 2h."),
+        ("changes chekout", "“chekout” is neither a service nor a time such as 2h. Did you mean checkout?"),
+        ("changes ../../etc", "“../../etc” is neither a service nor a time such as 2h."),
+        ("status Q9NOTHING", "There is no incident Q9NOTHING on record."),
+        ("status", "No incident is on record."),
+    ],
+)
+async def test_what_is_not_understood_is_answered_with_how_to_ask(
+    bot: Bot, text: str, first_line: str
+) -> None:
+    assert (await asked(bot, text)).split("\n")[0].startswith(first_line)
+
+
+async def test_status_says_where_it_stands_and_what_waits(bot: Bot) -> None:
+    await bot.begin()
+    said = await asked(bot, "status")
+
+    assert "Error rate is 12 %" in said.split("\n")[0]
+    for line in (
+        "03:00:00 UTC",
+        "triggered",
+        "On call: Omar",
+        "Probably the deploy of checkout 42 (",
+        "Roll checkout back to 41: proposed",
+    ):
+        assert line in said
+
+
+@pytest.mark.parametrize("name", [INCIDENT, "7", "#7"])
+async def test_an_incident_is_found_by_id_and_by_number(bot: Bot, name: str) -> None:
+    await bot.begin()
+
+    assert f"Incident {INCIDENT}" in await asked(bot, f"status {name}")
+
+
+async def test_without_an_id_the_newest_open_one_of_the_channel_is_meant() -> None:
+    other = an_incident("Q2INCIDENT0002", service="payments").model_copy(update={"number": 8})
+    bot = a_bot(
+        incidents=[an_incident(), other],
+        services={
+            "checkout": a_service(),
+            "payments": a_service(pagerduty=("PPAYMENTS",), names=(), channel="C0PAYMENTS"),
+        },
+    )
+    await bot.begin()
+    bot.time.advance(timedelta(seconds=1))
+    await bot.hear(incident="Q2INCIDENT0002", pagerduty_service_id="PPAYMENTS")
+    await bot.course("Q2INCIDENT0002")
+
+    assert f"Incident {INCIDENT}" in await asked(bot, "status")
+    assert "Incident Q2INCIDENT0002" in await asked(bot, "status", channel="C0PAYMENTS")
+    assert "Incident Q2INCIDENT0002" in await asked(bot, "status", channel="C0ELSEWHERE")
+
+
+async def test_context_tells_alerts_suspects_evidence_and_neighbours() -> None:
+    bot = a_bot(services={"checkout": a_service(dependencies=("payments",)), "payments": a_service(names=())})
+    await bot.begin()
+    said = await asked(bot, "context")
+
+    for line in (
+        "Error rate is 12 %",
+        "checkout 42 · deploy by dana",
+        "nothing changed",
+        "checkout calls payments",
+        "checkout is called by nothing",
+    ):
+        assert line in said
+
+
+async def test_changes_lists_what_was_live_newest_first() -> None:
+    bot = a_bot(
+        changes=[
+            a_change(version="42"),
+            a_change(version="41", previous_version="40", finished_at=NOW - timedelta(hours=5)),
+            a_change(version="40", previous_version="39", finished_at=NOW - timedelta(hours=50)),
+            a_change(version="43", finished_at=NOW + timedelta(days=1)),
+        ]
+    )
+
+    def versions(said: str) -> list[str]:
+        return [line.split("checkout ")[1].split(" ")[0] for line in said.split("\n") if " ago) " in line]
+
+    assert [["42", "41"], ["42"], ["42", "41", "40"], ["42", "41"]] == [
+        versions(await asked(bot, text))
+        for text in ("changes", "changes checkout 2h", "changes 9999d", "changes checkout-api")
+    ]
+    assert "(2 min ago) checkout 42 · deploy by dana: Retry payments twice" in await asked(bot, "changes")
+
+
+async def test_more_changes_than_can_be_read_are_counted() -> None:
+    bot = a_bot(changes=[a_change(version=str(number)) for number in range(50)])
+
+    assert "and 30 older ones; ask for a shorter time" in await asked(bot, "changes")
+
+
+async def test_every_state_can_be_asked_about(bot: Bot) -> None:
+    await bot.begin()
+    bot.signals.values = [0.3, 0.0]
+    await bot.press(Action.APPROVE)
+    verified = await asked(bot, "status")
+    bot.pager.put(a_resolved())
+    await bot.hear(IncidentEventKind.RESOLVED)
+
+    assert "Roll checkout back to 41: verified, error_ratio is 0" in verified
+    assert "resolved" in await asked(bot, "status")
+
+
+async def test_asking_changes_nothing(bot: Bot) -> None:
+    await bot.begin()
+    before = (await bot.entries(), dict(bot.chat.cards))
+    for text in ("status", "context", "changes", "help", "nonsense"):
+        await asked(bot, text)
+
+    assert before == (await bot.entries(), bot.chat.cards)
