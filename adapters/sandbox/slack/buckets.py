@@ -23,3 +23,10 @@ class Buckets:
             return max(1, math.ceil((1.0 - level) / rate.per_s))
         self._levels[key] = (level - 1.0, now)
         return None
+
+
+class NoBuckets(Buckets):
+    """No limit at all: for a workspace in which only the app's own speed is looked at."""
+
+    def take(self, key: tuple[str, ...], rate: Rate) -> int | None:
+        return None

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from .buckets import Buckets
+from .buckets import Buckets, NoBuckets
 from .changes import Changes
 from .errors import SandboxMisuseError, SlackRefusedError
 from .faults import Faults
@@ -46,7 +46,7 @@ class Workspace:
         self.triggers = Triggers(clock)
         self.response_urls = ResponseUrls(clock)
         self.socket_tickets = SocketTickets(clock)
-        self.buckets = Buckets(clock)
+        self.buckets = Buckets(clock) if config.has_rate_limits else NoBuckets(clock)
         self.faults = Faults()
         self.calls: list[Call] = []
         self.deliveries: list[Delivery] = []

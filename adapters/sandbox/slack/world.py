@@ -79,6 +79,7 @@ class SlackConfig:
     usergroups: tuple[SlackUserGroup, ...] = ()
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     commands: tuple[str, ...] = ("/incident",)
+    has_rate_limits: bool = True
 
     @property
     def team_domain(self) -> str:

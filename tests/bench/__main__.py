@@ -1,0 +1,53 @@
+"""`python -m tests.bench`: measure, print a table, and write `.bench/results.json`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.bench import footprint, intake, life, record, thinking
+from tests.bench.lines import Line, Measure, Scale
+from tests.bench.machine import this_machine
+from tests.bench.report import RESULTS, Results, show, write
+
+MEASURES: dict[str, Measure] = {
+    "intake": intake.measure,
+    "life": life.measure,
+    "footprint": footprint.measure,
+    "thinking": thinking.measure,
+    "record": record.measure,
+}
+NAMES = ", ".join(MEASURES)
+
+
+def main(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Measure this alone; may be repeated. One of {NAMES}."),
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Run the code once; the figures mean nothing.")] = False,
+    out: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = RESULTS,
+) -> None:
+    """Measure the bot against its goals. Example: python -m tests.bench --only intake"""
+    chosen = only or list(MEASURES)
+    if unknown := [name for name in chosen if name not in MEASURES]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: choose from {NAMES}")
+    results = asyncio.run(_run(chosen, Scale(is_quick=quick)))
+    show(results, Console(width=150 if not Console().is_terminal else None))
+    write(results, out)
+
+
+async def _run(names: list[str], scale: Scale) -> Results:
+    progress = Console(stderr=True)
+    machine = this_machine()
+    lines: list[Line] = []
+    for name in names:
+        progress.print(f"measuring {name} …", style="dim")
+        lines += await MEASURES[name](scale)
+    return Results(machine=machine, is_quick=scale.is_quick, lines=tuple(lines))
+
+
+if __name__ == "__main__":
+    typer.run(main)
