@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 
 import httpx
@@ -12,10 +11,10 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from adapters.clock import SystemClock
-from adapters.engine.embedded.errors import EmbeddedError
 from adapters.engine.embedded.temporal import find_temporal
 from adapters.engine.embedded.valkey import find_valkey
 from adapters.evidence.signals import ServiceSignals
+from adapters.finding import Finding, Verdict
 from adapters.llm.checking import check_models
 from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
@@ -25,27 +24,8 @@ from adapters.store.opening import open_store
 from adapters.store.redis.inbox import RedisInbox
 from adapters.wiring import Files, model_config, read_files
 from bot.domain.errors import HandrailError, Invalid
-from bot.domain.frozen import Frozen
 
 EACH_S = 10.0
-
-
-class Verdict(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-class Finding(Frozen):
-    """What one check found."""
-
-    what: str
-    verdict: Verdict
-    said: str = ""
-    remedy: str = ""
-    latency_ms: float | None = None
 
 
 class _Warn(Exception):
@@ -90,7 +70,7 @@ async def _look(what: str, look: Look, remedy: str) -> Finding:
         return Finding(what=what, verdict=Verdict.WARNING, said=str(exc.args[0]), remedy=str(exc.args[1]))
     except TimeoutError:
         return _failed(what, f"no answer within {EACH_S:g} s", remedy)
-    except (HandrailError, EmbeddedError, RPCError, RuntimeError, OSError) as exc:
+    except (HandrailError, RPCError, RuntimeError, OSError) as exc:
         return _failed(what, str(exc) or type(exc).__name__, remedy)
     return Finding(what=what, verdict=Verdict.OK, said=said, latency_ms=(time.monotonic() - start) * 1000)
 

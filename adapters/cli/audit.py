@@ -3,15 +3,16 @@
 import asyncio
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 
 from adapters.settings import store_settings
-from adapters.store.opening import open_store
 from bot.domain.audit import ChainReport, Entry
 from bot.domain.ids import IncidentId
+from bot.ports import AuditLog
 
 audit_app = typer.Typer(help="Check and read the record.", no_args_is_help=True)
 
@@ -45,16 +46,22 @@ def show(
 
 
 async def _verify() -> ChainReport:
-    store = open_store(store_settings(os.environ).database_url, redact=str, kill_file=None)
-    try:
-        return await store.audit.verify()
-    finally:
-        await store.close()
+    async with _opened() as audit:
+        return await audit.verify()
 
 
 async def _entries(incident: IncidentId | None, limit: int) -> Sequence[Entry]:
+    async with _opened() as audit:
+        return await audit.entries(incident, limit=limit)
+
+
+@asynccontextmanager
+async def _opened() -> AsyncIterator[AuditLog]:
+    from adapters.store.opening import open_store  # Imported late: other commands need no database.
+
+    # What is in the record was redacted when it was written.
     store = open_store(store_settings(os.environ).database_url, redact=str, kill_file=None)
     try:
-        return await store.audit.entries(incident, limit=limit)
+        yield store.audit
     finally:
         await store.close()

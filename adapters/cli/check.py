@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from adapters.checking import Finding, Verdict, check_all
+from adapters.finding import Finding, Verdict
 from adapters.settings import InvalidSettings, read_settings
 
 _MARK = {
@@ -40,6 +40,8 @@ def check(
         ]
         _print(findings, as_json=as_json)
         raise typer.Exit(2) from exc
+    from adapters.checking import check_all  # Imported late: it loads every neighbour's client.
+
     findings = asyncio.run(check_all(settings))
     _print(findings, as_json=as_json)
     raise typer.Exit(1 if any(f.verdict is Verdict.FAILED for f in findings) else 0)

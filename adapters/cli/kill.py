@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from adapters.settings import store_settings
-from adapters.store.opening import Store, open_store
 from bot.domain.errors import HandrailError, Invalid
 
 KILL_FILE = "KILL"
@@ -53,8 +52,10 @@ def _kill_file(folder: Path) -> Path:
 
 
 async def _switch(database_url: str, kill_file: Path, who: str, reason: str | None) -> None:
+    from adapters.store.opening import open_store  # Imported late: other commands need no database.
+
     # The row holds names and words of an operator; they are no secrets of a neighbour.
-    store: Store = open_store(database_url, redact=str, kill_file=kill_file)
+    store = open_store(database_url, redact=str, kill_file=kill_file)
     try:
         if reason is None:
             await store.gate.revive(who)

@@ -14,8 +14,8 @@ from adapters.cli.eval import eval_cases
 from adapters.cli.kill import kill, revive
 from adapters.cli.playbooks import playbooks_app
 from adapters.cli.redact import redact
+from adapters.cli.reference import reference
 from adapters.cli.run import run
-from adapters.engine.embedded.errors import EmbeddedError
 from adapters.settings import InvalidSettings
 from bot.domain.errors import HandrailError
 
@@ -33,6 +33,7 @@ app.command(name="eval")(eval_cases)
 app.command()(redact)
 app.command()(kill)
 app.command()(revive)
+app.command(hidden=True)(reference)
 app.add_typer(playbooks_app, name="playbooks")
 app.add_typer(audit_app, name="audit")
 
@@ -56,7 +57,7 @@ def main() -> None:
     """Run one command. Exit code 0: done; 1: it says no; 2: it could not be done, and stderr says why."""
     try:
         app()
-    except (InvalidSettings, HandrailError, EmbeddedError) as exc:
+    except (InvalidSettings, HandrailError) as exc:
         typer.echo(f"handrail: {exc}", err=True)
         sys.stderr.flush()
         # Threads of a library that hangs must not keep a failed start alive.

@@ -10,8 +10,10 @@ EmbeddedError
     └── ChildFailed          stop, or try another engine file: the server did not become ready
 """
 
+from bot.domain.errors import HandrailError
 
-class EmbeddedError(Exception):
+
+class EmbeddedError(HandrailError):
     """The one-machine form cannot start or go on; the message names the path and the remedy."""
 
 
