@@ -5,10 +5,11 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "needs Debian's chromium: sudo apt-get install chromium"
+PATIENCE_MS = 30_000  # Playwright's 5 s are too short where many tests share few processors.
 _QUIET = (
     "--headless=new",
     "--no-sandbox",
@@ -33,6 +34,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium with a profile of its own, which goes when the test ends."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
         yield browser

@@ -67,7 +67,7 @@ class SlackDirectory:
             id=SlackUserId(user.id),
             team_id=user.team_id,
             enterprise_user_id=enterprise.id if enterprise is not None else None,
-            name=user.profile.display_name or user.profile.real_name or user.name or user.id,
+            name=user.profile.real_name or user.profile.display_name or user.name or user.id,
             # An address that its owner has not confirmed proves nothing.
             email=None if user.is_email_confirmed is False else user.profile.email,
             is_bot=user.is_bot or user.is_workflow_bot or user.id == _SLACKBOT,

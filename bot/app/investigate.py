@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from bot.app.propose import NoPlaybook, is_live, propose
-from bot.app.wording import cause_in_words
+from bot.app.wording import cause_in_words, clock_time, counted
 from bot.app.world import World
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
@@ -154,21 +154,26 @@ def redacted(world: World, incident: Incident) -> Incident:
 
 def evidence_lines(world: World, gathered: Gathered) -> tuple[Line, ...]:
     """Return what a person can check: alerts with their links, readings, changes looked at."""
-    lines = [Line(text=f"Alert: {alert.title}", url=alert.url) for alert in gathered.incident.alerts[:5]]
-    if (more := len(gathered.incident.alerts) - 5) > 0:
-        lines.append(Line(text=f"and {more} more alerts", url=gathered.incident.url))
+    incident, at = gathered.incident, clock_time(world.clock.now())
+    lines = [
+        # Most incidents are called after their first alert: the card has said those words already.
+        Line(text="Its alert" if alert.title == incident.title else f"Alert: {alert.title}", url=alert.url)
+        for alert in incident.alerts[:5]
+    ]
+    if (more := len(incident.alerts) - 5) > 0:
+        lines.append(Line(text=f"and {counted(more, 'more alert')}", url=incident.url))
     name = gathered.incident.service
     service = world.catalogue.services.get(name) if name else None
     for signal, reading in gathered.readings:
         said = f"{reading.value:.4g}" if reading.value is not None else f"unknown ({reading.why})"
         lines.append(
             Line(
-                text=f"{signal} of {name} now: {said}",
+                text=f"{signal} of {name} at {at}: {said}",
                 url=service.dashboard_url if service else None,
             )
         )
     hours = int(world.manners.lookback.total_seconds() // 3600)
-    lines.append(Line(text=f"{len(gathered.changes)} changes in the last {hours} h were looked at"))
+    lines.append(Line(text=f"{counted(len(gathered.changes), 'change')} of the last {hours} h looked at"))
     return tuple(lines)
 
 
@@ -190,7 +195,7 @@ def _catalogue_notes(world: World, incident: Incident) -> Sequence[str]:
     named = f" ({incident.pagerduty_service_name})" if incident.pagerduty_service_name else ""
     return (
         f"No entry of services.yaml maps PagerDuty service {incident.pagerduty_service_id or 'unknown'}"
-        f"{named}: add its id under `pagerduty` of the service, and playbooks can be proposed.",
+        f"{named}: add its id under “pagerduty” of the service, and playbooks can be proposed.",
     )
 
 

@@ -46,7 +46,7 @@ async def propose(
     if world.redactor.would_change(plan.to_bytes().decode()):
         raise NoPlaybook(
             f"playbook {chosen.playbook.id}: its plan holds something that looks like a secret; "
-            "write `secret:NAME` instead"
+            "write secret:NAME instead"
         )
     return await world.gate.propose(plan)
 

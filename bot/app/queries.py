@@ -6,11 +6,13 @@ from datetime import timedelta
 from difflib import get_close_matches
 
 from bot.app.show import status_line
-from bot.app.wording import change_name, clock_time, duration
+from bot.app.wording import change_name, clock_time, counted, duration, percent, stated_confidence, weighed
 from bot.app.world import World
 from bot.domain.document import Document, Line, Section, lines
+from bot.domain.execution import Claim
 from bot.domain.ids import IncidentId, ServiceName
 from bot.domain.plan import Plan
+from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
 
 COMMANDS = {
@@ -84,24 +86,34 @@ async def status(world: World, record: IncidentRecord) -> Document:
     """Tell where one incident stands."""
     proposals = await world.gate.proposals(record.id)
     said = [
-        f"{record.incident.status.value} since {clock_time(record.incident.opened_at)}",
+        _since(record),
         f"On call: {', '.join(record.on_call_names) or 'nobody that PagerDuty named'}",
     ]
     if record.assessment:
         cause = record.assessment.cause
-        said.append(f"{cause.headline} ({cause.confidence_word} confidence, {cause.confidence_percent} %)")
+        said.append(f"{cause.headline} ({stated_confidence(cause)})")
     if proposals:
         last = proposals[-1]
         plan = Plan.from_bytes(last.plan)
         said.append(f"{plan.title}: {last.state.value}" + (f", {last.reason}" if last.reason else ""))
     others = [r for r in await world.book.open() if r.id != record.id]
     if others:
-        said.append(f"{len(others)} other open incidents: {', '.join(r.id for r in others[:10])}")
-    head = status_line(record, None)
+        said.append(f"{counted(len(others), 'other open incident')}: {', '.join(r.id for r in others[:10])}")
+    head = status_line(record, proposals[-1].state if proposals else None)
     return Document(
         title=f"{head} · {record.incident.title or record.id}",
         sections=(Section(heading=f"Incident {record.id}", lines=lines(said)),),
     )
+
+
+def _since(record: IncidentRecord) -> str:
+    opened = f"Opened at {clock_time(record.incident.opened_at)}"
+    if record.incident.is_open:
+        return f"{opened}, {record.incident.status.value}"
+    if record.resolved_at is None:
+        return f"{opened}, resolved"
+    took = duration(record.resolved_at - record.incident.opened_at)
+    return f"{opened}, resolved at {clock_time(record.resolved_at)}, {took} later"
 
 
 async def context(world: World, record: IncidentRecord) -> Document:
@@ -122,12 +134,13 @@ async def context(world: World, record: IncidentRecord) -> Document:
         for suspect in cause.suspects:
             sections.append(
                 Section(
-                    heading=f"{suspect.probability_percent} % {suspect.title}", lines=lines(suspect.reasons)
+                    heading=f"{percent(suspect.probability_percent)} {suspect.title}",
+                    lines=lines(suspect.reasons),
                 )
             )
         sections.append(
             Section(
-                heading=f"{cause.nothing_changed_percent} % nothing changed",
+                heading=f"{percent(cause.nothing_changed_percent)} nothing changed",
                 lines=lines(cause.nothing_reasons or ("no reason speaks for it",)),
             )
         )
@@ -170,19 +183,14 @@ async def changes(world: World, words: Sequence[str]) -> Document:
 
 
 async def details(world: World, incident: IncidentId) -> Document:
-    """Tell everything behind a card: each suspect's terms, the evidence, the plan and the record."""
+    """Tell everything behind a card in full: plan, each suspect's every term, evidence, record."""
     record = await world.book.get(incident)
     if record is None:
         return Document(title=f"Incident {incident} is not on record.", sections=())
     around = await context(world, record)
     proposals = await world.gate.proposals(incident)
-    plans = [
-        Section(
-            heading=f"Proposal {proposal.number}: {proposal.state.value}, digest {proposal.digest}",
-            lines=(Line(text=proposal.plan.decode(), is_literal=True),),
-        )
-        for proposal in proposals[-1:]
-    ]
+    claims = await world.gate.claims(incident)
+    plans = [section for proposal in proposals[-1:] for section in _proposal(proposal, claims)]
     entries = await world.audit.entries(incident)
     told = tuple(
         Line(text=f"{entry.seq} {clock_time(entry.at)} {entry.act} by {entry.actor}")
@@ -190,8 +198,58 @@ async def details(world: World, incident: IncidentId) -> Document:
     )
     recorded = Section(heading="Record", lines=told or lines(["empty"]))
     return Document(
-        title=f"Details of {record.incident.title or incident}", sections=(*around.sections, *plans, recorded)
+        title=f"Details of {record.incident.title or incident}",
+        sections=(*plans[:1], *_cause(record), *around.sections, *_weights(record), *plans[1:], recorded),
     )
+
+
+def _proposal(proposal: ProposalRecord, claims: Sequence[Claim]) -> tuple[Section, Section]:
+    """Return what the plan is for and how it went, and its exact bytes."""
+    plan = Plan.from_bytes(proposal.plan)
+    said = [plan.description, plan.expects]
+    if proposal.reason:
+        said.append(f"{proposal.state.value.replace('_', ' ')}: {proposal.reason}")
+    said += [f"Approved by {a.name} at {clock_time(a.at)} ({a.grounds})" for a in proposal.approvals]
+    for claim in claims:
+        step = plan.step(claim.step_index)
+        if claim.proposal_id == proposal.id and step is not None:
+            end = f"{claim.outcome.result.value}, {claim.outcome.detail}" if claim.outcome else "running"
+            said.append(f"{step.action.name}, started {clock_time(claim.claimed_at)}: {end}")
+    return (
+        Section(heading=plan.title, lines=lines(text for text in said if text)),
+        Section(
+            heading=f"Proposal {proposal.number}, the bytes that are approved; digest {proposal.digest}",
+            lines=(Line(text=proposal.plan.decode(), is_literal=True),),
+        ),
+    )
+
+
+def _cause(record: IncidentRecord) -> tuple[Section, ...]:
+    """Return what the card shortens of the cause: a model's words, the notes and the limits."""
+    if record.assessment is None:
+        return ()
+    cause = record.assessment.cause
+    said = [stated_confidence(cause), cause.prose, *record.assessment.notes, cause.speaker, *cause.limits]
+    return (Section(heading=cause.headline, lines=lines(text for text in said if text)),)
+
+
+def _weights(record: IncidentRecord) -> tuple[Section, ...]:
+    """Return every term of every suspect on record with its weight, so that the ranking can be recomputed."""
+    ranking = record.assessment.ranking if record.assessment else None
+    if ranking is None:
+        return ()
+    suspects = [
+        Section(
+            heading=f"Weights in log-odds: {change_name(suspect.change)}, {suspect.log_odds:+.2f} in all",
+            lines=lines(map(weighed, suspect.terms)),
+        )
+        for suspect in ranking.suspects
+    ]
+    nothing = Section(
+        heading=f"Weights in log-odds: nothing changed, {ranking.nothing.log_odds:+.2f} in all",
+        lines=lines(map(weighed, ranking.nothing.terms)),
+    )
+    return (*suspects, nothing)
 
 
 def _neighbours(world: World, service: ServiceName | None) -> list[str]:

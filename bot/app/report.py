@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from bot.app.wording import clock_time, duration
+from bot.app.wording import clock_time, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.audit import Entry
 from bot.domain.document import Document, Line, Section, lines
@@ -158,9 +158,7 @@ def _cause(record: IncidentRecord) -> tuple[Line, ...]:
     if record.assessment is None:
         return (Line(text="It was not assessed."),)
     cause = record.assessment.cause
-    found = [
-        Line(text=f"{cause.headline} ({cause.confidence_word} confidence, {cause.confidence_percent} %)")
-    ]
+    found = [Line(text=f"{cause.headline} ({stated_confidence(cause)})")]
     if cause.suspects:
         found += [Line(text=reason) for reason in cause.suspects[0].reasons]
         if cause.suspects[0].url:

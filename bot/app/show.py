@@ -56,13 +56,13 @@ async def compose(world: World, record: IncidentRecord) -> Card:
         offer = _offer_of(record, proposals[-1], await world.gate.claims(record.id))
     notes = [Line(text=note) for note in (record.assessment.notes if record.assessment else ())]
     if await world.gate.is_killed():
-        notes.append(Line(text="Handrail is stopped (`handrail kill`): nothing starts."))
+        notes.append(Line(text="Handrail is stopped by its kill switch: nothing starts."))
     late = record.seen_at - record.incident.opened_at
     if late.total_seconds() > LATE_AFTER_S:
         notes.append(Line(text=f"This reached Handrail {duration(late)} after the page."))
     return Card(
         incident=record.incident,
-        status_line=status_line(record, offer),
+        status_line=status_line(record, offer.state if offer else None),
         mentions=record.on_call if record.card is None else (),
         on_call=record.on_call_names,
         cause=record.assessment.cause if record.assessment else None,
@@ -72,24 +72,24 @@ async def compose(world: World, record: IncidentRecord) -> Card:
     )
 
 
-def status_line(record: IncidentRecord, offer: Offer | None) -> str:
-    """Return what stands first on the card: the state in a few words."""
-    said = _STATUS.get(offer.state) if offer else None
-    if offer and said and (record.incident.is_open or offer.state is ProposalState.VERIFIED):
+def status_line(record: IncidentRecord, state: ProposalState | None) -> str:
+    """Return what stands first on the card: how the incident and its last proposal stand, in a few words."""
+    said = _STATUS.get(state) if state else None
+    if said and (record.incident.is_open or state is ProposalState.VERIFIED):
         return said
     return "Open" if record.incident.is_open else "Resolved"
 
 
 _STATUS = {
-    ProposalState.PENDING: "Open · a playbook waits for approval",
-    ProposalState.PROPOSED: "Open · a playbook waits for approval",
-    ProposalState.APPROVED: "Open · approved, starting",
-    ProposalState.STARTED: "Open · the playbook is running",
-    ProposalState.DONE: "Open · watching whether it helped",
+    ProposalState.PENDING: "Waiting for approval",
+    ProposalState.PROPOSED: "Waiting for approval",
+    ProposalState.APPROVED: "Approved, starting",
+    ProposalState.STARTED: "Running",
+    ProposalState.DONE: "Ran, watching whether it helped",
     ProposalState.VERIFIED: "Recovered",
-    ProposalState.NOT_RECOVERED: "Open · the playbook ran and did not help",
+    ProposalState.NOT_RECOVERED: "Open · the playbook did not help",
     ProposalState.FAILED: "Open · the playbook failed",
-    ProposalState.UNKNOWN: "Open · nobody knows whether the step ran: a person must look",
+    ProposalState.UNKNOWN: "Open · unknown whether it ran: look",
 }
 
 

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from bot.domain.card import Cause, SuspectLine
 from bot.domain.change import ChangeEvent
-from bot.domain.correlation import Outcome, Ranking, Suspect
+from bot.domain.correlation import Outcome, Ranking, Suspect, Term
 from bot.domain.document import Line
 
 RULES_ONLY = "Rules only: no model took part."
 SHOWN_SUSPECTS = 3
+_WEIGHS_NOTHING = 0.05  # In log-odds, our choice: less moves no probability by more than a percent or so.
 _HIGH, _MEDIUM = 0.85, 0.6  # Our choice of words; the number stands beside them.
 
 
@@ -22,7 +23,7 @@ def cause_in_words(ranking: Ranking, evidence: tuple[Line, ...]) -> Cause:
         confidence_word=confidence_word(confidence),
         suspects=tuple(_suspect_line(suspect) for suspect in shown),
         nothing_changed_percent=round(ranking.nothing.probability * 100),
-        nothing_reasons=tuple(term.sentence for term in ranking.nothing.terms if term.sentence),
+        nothing_reasons=reasons(ranking.nothing.terms),
         evidence=evidence,
         speaker=RULES_ONLY,
         limits=_limits(ranking),
@@ -34,6 +35,41 @@ def confidence_word(confidence: float) -> str:
     if confidence >= _HIGH:
         return "high"
     return "medium" if confidence >= _MEDIUM else "low"
+
+
+def percent(whole: int) -> str:
+    """Return a rounded percentage; what rounds to none or all is never said to be that."""
+    if whole <= 0:
+        return "under 1 %"
+    return "over 99 %" if whole >= 100 else f"{whole} %"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return such as `1 change` or `2 changes`."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def reasons(terms: tuple[Term, ...]) -> tuple[str, ...]:
+    """Return what speaks for and against in plain words, the strongest first, without what weighs nothing.
+
+    `weighed` tells all of it, with the numbers.
+    """
+    strongest = sorted(terms, key=lambda term: -abs(term.log_odds))
+    return tuple(
+        term.sentence if term.log_odds > 0 else f"against it: {term.sentence}"
+        for term in strongest
+        if term.sentence and abs(term.log_odds) >= _WEIGHS_NOTHING
+    )
+
+
+def weighed(term: Term) -> str:
+    """Return a term with its weight in log-odds, such as `+2.58 changed checkout, which alerts`."""
+    return f"{term.log_odds:+.2f} {term.sentence or term.name.replace('_', ' ')}"
+
+
+def stated_confidence(cause: Cause) -> str:
+    """Return such as `high confidence, 83 %`."""
+    return f"{cause.confidence_word} confidence, {percent(cause.confidence_percent)}"
 
 
 def change_name(change: ChangeEvent) -> str:
@@ -73,11 +109,10 @@ def _headline(ranking: Ranking) -> str:
 
 
 def _suspect_line(suspect: Suspect) -> SuspectLine:
-    strongest = sorted(suspect.terms, key=lambda term: -abs(term.log_odds))
     return SuspectLine(
         title=change_name(suspect.change),
         probability_percent=round(suspect.probability * 100),
-        reasons=tuple(f"{term.sentence} ({term.log_odds:+.1f})" for term in strongest if term.sentence),
+        reasons=reasons(suspect.terms),
         url=suspect.change.url,
     )
 

@@ -15,16 +15,20 @@ from bot.ports import Directory
 from tests.contracts.sandbox_slack_builders import PEOPLE, a_workspace
 
 TEAM = "T0SANDBOX"
-ALICE = Person(id=SlackUserId("U0ALICE"), team_id=TEAM, name="alice", email="alice@example.com")
+ALICE = Person(id=SlackUserId("U0ALICE"), team_id=TEAM, name="Alice Adler", email="alice@example.com")
 GUEST = Person(
-    id=SlackUserId("U0GUEST"), team_id=TEAM, name="guest", email="gus@partner.example", is_guest=True
+    id=SlackUserId("U0GUEST"), team_id=TEAM, name="Gus Guest", email="gus@partner.example", is_guest=True
 )
 GONE = Person(
-    id=SlackUserId("U0GONE"), team_id=TEAM, name="gone", email="gone@example.com", is_deactivated=True
+    id=SlackUserId("U0GONE"), team_id=TEAM, name="Gone Girl", email="gone@example.com", is_deactivated=True
 )
-ROBOT = Person(id=SlackUserId("U0ROBOT"), team_id=TEAM, name="robot", is_bot=True)
+ROBOT = Person(id=SlackUserId("U0ROBOT"), team_id=TEAM, name="Rob Robot", is_bot=True)
 STRANGER = Person(
-    id=SlackUserId("U0ELSEWHERE"), team_id="T0OTHER", name="eve", email="eve@other.example", is_external=True
+    id=SlackUserId("U0ELSEWHERE"),
+    team_id="T0OTHER",
+    name="Eve Else",
+    email="eve@other.example",
+    is_external=True,
 )
 EVERYBODY = (ALICE, GUEST, GONE, ROBOT, STRANGER)
 

@@ -63,7 +63,7 @@ def test_the_card_says_what_and_since_when_in_the_readers_own_zone() -> None:
 def test_the_cause_is_shown_with_its_confidence_in_words_and_number() -> None:
     shown = "\n".join(texts(card_blocks(a_card())))
 
-    assert "*Probably the deploy of checkout 42*\nconfidence high, 83 %" in shown
+    assert "*Probably the deploy of checkout 42* — confidence high, 83 %" in shown
     assert (
         "1. *checkout 42 · deploy by dana* — 83 % · <https://ci.example.com/builds/42|ci.example.com>\n"
         "    ◦ It finished 2 minutes before the first error" in shown
@@ -238,8 +238,8 @@ def test_the_fallback_text_is_one_escaped_line() -> None:
     card = a_card(an_offer(), status_line="Firing <!here>")
 
     assert card_text(card) == (
-        "Firing &lt;!here&gt; · checkout: error rate above 5 % · Probably the deploy of checkout 42"
-        " · Waiting for approval: Roll checkout back to 41"
+        "Firing &lt;!here&gt;: checkout: error rate above 5 %. Probably the deploy of checkout 42."
+        " Proposed: Roll checkout back to 41."
     )
 
 

@@ -21,8 +21,10 @@ def header(text: str) -> tuple[Block, ...]:
     return sections(bold(piece) for piece in pieces(text, PARAGRAPH))
 
 
-def section(text: Mrkdwn) -> Block:
-    return {"type": "section", "text": _marked(text)}
+def section(text: Mrkdwn, *, is_open: bool = False) -> Block:
+    """Return a paragraph. Slack may fold a long one behind "See more", unless it is to stay open."""
+    made: dict[str, object] = {"type": "section", "text": _marked(text)}
+    return {**made, "expand": True} if is_open else made
 
 
 def context(text: Mrkdwn) -> Block:
@@ -52,7 +54,7 @@ def button(label: str, *, action_id: str, value: str, style: Style | None = None
     return made if style is None else {**made, "style": style}
 
 
-def sections(paragraphs: Iterable[Mrkdwn]) -> tuple[Block, ...]:
+def sections(paragraphs: Iterable[Mrkdwn], *, is_open: bool = False) -> tuple[Block, ...]:
     """Return *paragraphs*, each at most a section long, in as few sections as hold them."""
     filled: list[str] = []
     for paragraph in paragraphs:
@@ -62,7 +64,7 @@ def sections(paragraphs: Iterable[Mrkdwn]) -> tuple[Block, ...]:
             filled[-1] += f"\n{paragraph}"
         else:
             filled.append(paragraph)
-    return tuple(section(Mrkdwn(text)) for text in filled)
+    return tuple(section(Mrkdwn(text), is_open=is_open) for text in filled)
 
 
 def fences(lines: Iterable[str]) -> list[Mrkdwn]:

@@ -7,7 +7,7 @@ from adapters.slack.actions import DETAILS, action_id
 from adapters.slack.views.blocks import Block, actions, button, context, divider, header, sections
 from adapters.slack.views.cause import LEVELS, Detail, plain_lines, provenance, reasons, situation
 from adapters.slack.views.limits import lint
-from adapters.slack.views.plan import plan_paragraphs
+from adapters.slack.views.plan import essentials, small_print
 from adapters.slack.views.text import Mrkdwn, bold, clock_time, escape, join, shorten
 from bot.domain.approval import Action
 from bot.domain.card import Card, Offer, Progress, ProgressKind
@@ -18,6 +18,7 @@ _SHOWS_PLAN = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED, _S.STARTED, _S.UN
 _MAY_PROPOSE_AGAIN = frozenset(
     {_S.EXPIRED, _S.DENIED, _S.CANCELLED, _S.SUPERSEDED, _S.FAILED, _S.NOT_RECOVERED}
 )
+_HAS_RUN = frozenset({_S.DONE, _S.VERIFIED, _S.NOT_RECOVERED})
 _MARKS = {
     ProgressKind.RUNNING: "…",
     ProgressKind.DONE: "✓",
@@ -25,6 +26,7 @@ _MARKS = {
     ProgressKind.UNKNOWN: "?",
     ProgressKind.SKIPPED: "–",
 }
+_REST = "The rest of the plan, word for word:"
 _STATES = {
     _S.PENDING: "Being prepared",
     _S.PROPOSED: "Waiting for approval",
@@ -65,12 +67,15 @@ def card_blocks(card: Card) -> tuple[Block, ...]:
 
 def card_text(card: Card) -> str:
     """Return the card in one escaped line, for notifications and screen readers."""
-    parts = [shorten(_first_line(card), 500), shorten(card.incident.title, 300)]
+    title = card.incident.title
+    first = card.status_line if (card.incident.service or "") in title else _first_line(card)
+    parts = [join([shorten(first, 500), shorten(title, 300)], ": ")]
     if card.cause is not None:
         parts.append(shorten(card.cause.headline, 300))
     if card.offer is not None:
-        parts.append(shorten(f"{_STATES[card.offer.state]}: {card.offer.plan.title}", 300))
-    return join(parts, " · ")
+        parts.append(shorten(f"{_plan_label(card.offer)}: {card.offer.plan.title}", 300))
+        parts.append(shorten(card.offer.outcome, 300))
+    return Mrkdwn(f"{join(parts, '. ')}.")
 
 
 def _fits(blocks: tuple[Block, ...]) -> bool:
@@ -83,11 +88,13 @@ def _blocks(card: Card, detail: Detail, *, with_plan: bool) -> tuple[Block, ...]
         found += [divider(), *sections(reasons(card.cause, detail)), context(provenance(card.cause, detail))]
     if card.notes:
         found += sections(plain_lines(card.notes, detail))
-    shows_plan = False
+    shows_plan = with_plan and card.offer is not None and card.offer.state in _SHOWS_PLAN
     if card.offer is not None:
-        shows_plan = with_plan and card.offer.state in _SHOWS_PLAN
         found += [divider(), *_offer(card, card.offer, detail, shows_plan=shows_plan)]
-    return (*found, actions(list(_buttons(card, shows_plan=shows_plan))))
+    found.append(actions(list(_buttons(card, shows_plan=shows_plan))))
+    if card.offer is not None and shows_plan:
+        found += [context(escape(_REST)), *sections(small_print(card.offer.plan), is_open=True)]
+    return tuple(found)
 
 
 def _heading(card: Card, detail: Detail) -> tuple[Block, ...]:
@@ -103,11 +110,16 @@ def _first_line(card: Card) -> str:
 
 def _offer(card: Card, offer: Offer, detail: Detail, *, shows_plan: bool) -> Iterator[Block]:
     if shows_plan:
-        yield from sections(plan_paragraphs(offer.plan, mentions=not card.mentions))
+        names = ", ".join(card.on_call)
+        yield from sections(essentials(offer.plan, mentions=not card.mentions, on_call=names), is_open=True)
     else:
         title = shorten(offer.plan.title, detail.title)
-        yield from sections([Mrkdwn(f"*Proposed:* {title}"), *_not_offered(offer)])
+        yield from sections([Mrkdwn(f"*{_plan_label(offer)}:* {title}"), *_not_offered(offer)])
     yield from sections(_standing(offer, detail))
+
+
+def _plan_label(offer: Offer) -> str:
+    return "Ran" if offer.state in _HAS_RUN else "Proposed"
 
 
 def _not_offered(offer: Offer) -> list[Mrkdwn]:
@@ -117,23 +129,29 @@ def _not_offered(offer: Offer) -> list[Mrkdwn]:
 
 
 def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
-    """Return where the proposal stands: who said what, what ran, what came of it."""
-    state = bold(escape(_STATES[offer.state]))
-    reason = "" if offer.reason in offer.outcome else offer.reason
-    lines = [join([state, shorten(reason, detail.line)], " — ")]
+    """Return where the proposal stands: what came of it, who said what, what ran."""
+    lines = [_state(offer, detail), bold(shorten(offer.outcome, detail.title))]
     lines += [
         Mrkdwn(f"Approved by {shorten(one.name, 80)} at {clock_time(one.at)} ({shorten(one.grounds, 80)})")
         for one in offer.approvals[:6]
     ]
     if offer.state in (_S.PROPOSED, _S.APPROVED) and offer.plan.quorum > 1:
         lines.append(escape(f"{len(offer.approvals)} of {offer.plan.quorum} approvals"))
-    if offer.denied_by:
+    if offer.denied_by and offer.denied_by not in offer.outcome:
         lines.append(Mrkdwn(f"Denied by {shorten(offer.denied_by, 80)}"))
     lines += [_progress(one, detail) for one in offer.progress[-12:]]
     if len(offer.progress) > 12:
         lines.append(escape(f"({len(offer.progress) - 12} earlier lines in Details)"))
-    lines.append(bold(shorten(offer.outcome, detail.title)))
     return lines
+
+
+def _state(offer: Offer, detail: Detail) -> Mrkdwn:
+    """Return the state with its reason, unless the outcome or the buttons say the same already."""
+    said = _STATES[offer.state]
+    reason = "" if offer.reason in offer.outcome else offer.reason
+    if offer.outcome.startswith(said) or (offer.state is _S.PROPOSED and not reason):
+        return shorten(reason, detail.line)
+    return join([bold(escape(said)), shorten(reason, detail.line)], " — ")
 
 
 def _progress(one: Progress, detail: Detail) -> Mrkdwn:

@@ -16,6 +16,7 @@ from adapters.slack.views.text import (
     shorten,
     when,
 )
+from bot.app.wording import percent
 from bot.domain.card import Card, Cause, SuspectLine
 from bot.domain.document import Line
 
@@ -33,11 +34,13 @@ class Detail:
 
 
 LEVELS = (
-    Detail(title=300, text=900, line=240, reasons=4, lines=6, links=True),
+    Detail(title=300, text=900, line=240, reasons=3, lines=5, links=True),
     Detail(title=200, text=300, line=160, reasons=3, lines=4, links=True),
     Detail(title=120, text=0, line=100, reasons=1, lines=2, links=False),
 )
 """From generous to bare. The plan comes first: the rest gives way, and says so."""
+
+WORTH_A_REASON = 5  # In percent, our choice: below it, why nothing might have changed is left to Details.
 
 
 def situation(card: Card, detail: Detail) -> list[Mrkdwn]:
@@ -60,13 +63,13 @@ def _on_call(card: Card, detail: Detail) -> Mrkdwn:
 
 def reasons(cause: Cause, detail: Detail) -> list[Mrkdwn]:
     """Return the cause with its confidence, the suspects, and what speaks for no change at all."""
-    confidence = f"confidence {cause.confidence_word}, {cause.confidence_percent} %"
-    nothing = f"Nothing changed: {cause.nothing_changed_percent} %"
+    confidence = f"confidence {cause.confidence_word}, {percent(cause.confidence_percent)}"
+    nothing = f"Nothing changed: {percent(cause.nothing_changed_percent)}"
+    why = cause.nothing_reasons if cause.nothing_changed_percent >= WORTH_A_REASON else ()
     return [
-        bold(shorten(cause.headline, detail.title)),
-        shorten(confidence, detail.line),
+        join([bold(shorten(cause.headline, detail.title)), shorten(confidence, detail.line)], " — "),
         *(part for number, one in enumerate(cause.suspects[:3], 1) for part in _suspect(number, one, detail)),
-        Mrkdwn(f"• {join([escape(nothing), *_some(cause.nothing_reasons, detail)], ' — ')}"),
+        Mrkdwn(f"• {join([escape(nothing), *_some(why, detail)], ' — ')}"),
         *_prose(cause, detail),
         *plain_lines(cause.evidence, detail),
     ]
@@ -74,7 +77,7 @@ def reasons(cause: Cause, detail: Detail) -> list[Mrkdwn]:
 
 def _suspect(number: int, suspect: SuspectLine, detail: Detail) -> Iterator[Mrkdwn]:
     title = bold(shorten(suspect.title, detail.line))
-    parts = [Mrkdwn(f"{number}. {title} — {suspect.probability_percent} %")]
+    parts = [Mrkdwn(f"{number}. {title} — {percent(suspect.probability_percent)}")]
     if detail.links:
         parts.append(link_to_host(suspect.url))
     yield join(parts, " · ")
@@ -84,8 +87,8 @@ def _suspect(number: int, suspect: SuspectLine, detail: Detail) -> Iterator[Mrkd
 
 def _some(texts: tuple[str, ...], detail: Detail) -> list[Mrkdwn]:
     shown = [shorten(text, detail.line) for text in texts[: detail.reasons]]
-    if len(texts) > len(shown):
-        shown.append(escape(f"({len(texts) - len(shown)} more in Details)"))
+    if shown and len(texts) > len(shown):
+        shown[-1] = join([shown[-1], escape(f"({len(texts) - len(shown)} more in Details)")], " ")
     return shown
 
 

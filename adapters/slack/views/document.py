@@ -29,8 +29,11 @@ def document_blocks(document: Document) -> tuple[Block, ...]:
 
 
 def document_text(document: Document) -> str:
-    """Return *document* as one escaped text, for notifications and screen readers."""
-    return shorten(document.as_text(), FALLBACK_TEXT - 100)
+    """Return *document* as one escaped text in sentences, for notifications and screen readers."""
+    said = [document.title]
+    for section in document.sections:
+        said.append(f"{section.heading}: {'; '.join(line.text for line in section.lines)}")
+    return shorten(". ".join(said), FALLBACK_TEXT - 100)
 
 
 def document_modal(document: Document) -> Mapping[str, object]:

@@ -16,6 +16,7 @@ from adapters.slack.views.text import (
     mention,
     pieces,
     quoted,
+    shorten,
     word,
 )
 from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
@@ -23,22 +24,36 @@ from bot.domain.ids import EffectKey
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
 
 
-def plan_paragraphs(plan: Plan, *, mentions: bool) -> list[Mrkdwn]:
-    """Return the whole plan, nothing left out; each paragraph fits one section.
+def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]:
+    """Return what a person weighs before the decision: what runs, what it cannot take back, who may say yes.
+
+    Together with `small_print` it is the whole plan, nothing left out; each paragraph fits one section.
 
     Args:
         mentions: name the approvers by mention, which notifies them in a new message but not in an edit.
+        on_call: the names of those on call now; empty when nobody is known.
     """
     return [
         *_labelled("Proposed", plan.title),
         Mrkdwn(f"Risk {bold(escape(plan.risk.value))} · on {code(plan.target)}"),
         *_labelled("Effect", plan.expects),
-        *_values(plan.parameters),
-        *(part for step in plan.steps for part in _step(plan, step)),
+        *(part for step in plan.steps for part in _step(step)),
         *_already_done(plan.already_done),
-        *_action("Proof", plan.verify),
-        *_undo(plan),
-        *_who(plan, mentions=mentions),
+        join([bold(escape("Proof:")), _check_terms(plan.verify)], " "),
+        *_labelled("Undo", plan.undo_summary),
+        *(part for text in plan.cannot_undo for part in _labelled("Cannot be undone", text)),
+        *_who(plan, mentions=mentions, on_call=on_call),
+    ]
+
+
+def small_print(plan: Plan) -> list[Mrkdwn]:
+    """Return the rest of the plan: terms and keys of the steps, how the proof is read, the undo's steps."""
+    return [
+        *(part for step in plan.steps for part in _small_print_of(plan, step)),
+        *_values(plan.parameters),
+        *_labelled("The proof reads", plan.verify.name),
+        *fences(signal_lines(plan.verify.signal)),
+        *(part for action in plan.undo_steps for part in [*_action("Undo step", action), *_terms_of(action)]),
     ]
 
 
@@ -64,32 +79,50 @@ def _limited(lead: Mrkdwn, text: str, trail: str) -> list[Mrkdwn]:
     return [Mrkdwn(f"{lead}{escape(trail)}:"), *fences([literal(text)])]
 
 
-def _step(plan: Plan, step: PlannedStep) -> list[Mrkdwn]:
-    key = plan.effect_key(step) if isinstance(step.action, HttpRequest | CommandRun) else None
-    found = _action(f"Step {step.index + 1}", step.action, key=key)
+def _small_print_of(plan: Plan, step: PlannedStep) -> list[Mrkdwn]:
+    if not isinstance(step.action, HttpRequest | CommandRun):
+        return []
+    first, *rest = _terms_of(step.action, plan.effect_key(step))
+    return [join([bold(escape(f"Step {step.index + 1}:")), first], " "), *rest]
+
+
+def _step(step: PlannedStep) -> list[Mrkdwn]:
+    found = _action(f"Step {step.index + 1}", step.action)
     if step.attempt > 1:
         again = f"Attempt {step.attempt}: this very effect was tried before in this incident."
         found.insert(1, bold(escape(again)))
     return found
 
 
-def _action(label: str, action: PlannedAction, *, key: EffectKey | None = None) -> list[Mrkdwn]:
+def _action(label: str, action: PlannedAction) -> list[Mrkdwn]:
     title, *rest = _labelled(label, action.name) or [bold(escape(label))]
     match action:
         case HttpRequest():
-            return [title, *rest, *fences(request_lines(action)), _request_terms(action, key)]
+            return [title, *rest, *fences(request_lines(action))]
         case CommandRun():
             return [
                 title,
                 *rest,
                 *fences([" ".join(word(part) for part in action.argv)]),
                 *_standard_input(action),
-                *_command_terms(action, key),
             ]
         case Pause():
             return [Mrkdwn(f"{title} — wait {action.seconds} s"), *rest]
         case Check():
             return [title, *rest, _check_terms(action), *fences(signal_lines(action.signal))]
+        case _:
+            assert_never(action)
+
+
+def _terms_of(action: PlannedAction, key: EffectKey | None = None) -> list[Mrkdwn]:
+    """Return what else decides how *action* runs: time-outs, what counts as good, whether it is repeated."""
+    match action:
+        case HttpRequest():
+            return [_request_terms(action, key)]
+        case CommandRun():
+            return list(_command_terms(action, key))
+        case Pause() | Check():
+            return []
         case _:
             assert_never(action)
 
@@ -167,24 +200,18 @@ def _already_done(names: tuple[str, ...]) -> list[Mrkdwn]:
     return _labelled("Left out, done before", ", ".join(names)) if names else []
 
 
-def _undo(plan: Plan) -> Iterator[Mrkdwn]:
-    yield from _labelled("Undo", plan.undo_summary)
-    for action in plan.undo_steps:
-        yield from _action("Undo step", action)
-    for text in plan.cannot_undo:
-        yield from _labelled("Cannot be undone", text)
-
-
-def _who(plan: Plan, *, mentions: bool) -> Iterator[Mrkdwn]:
+def _who(plan: Plan, *, mentions: bool, on_call: str) -> Iterator[Mrkdwn]:
     people = "one person" if plan.quorum == 1 else f"{plan.quorum} different people"
-    yield from _chunked(f"*May approve* ({people}): ", _approvers(plan.approvers, mentions=mentions))
+    named = _approvers(plan.approvers, mentions=mentions, on_call=on_call)
+    yield from _chunked(f"*May approve* ({people}): ", named)
     yield Mrkdwn(f"*Until* {clock_time(plan.expires_at)} ({countdown(plan.expires_at)})")
 
 
-def _approvers(approvers: Approvers, *, mentions: bool) -> list[Mrkdwn]:
+def _approvers(approvers: Approvers, *, mentions: bool, on_call: str) -> list[Mrkdwn]:
     named = [mention(user) if mentions else code(user) for user in approvers.users]
     if approvers.on_call:
-        named.append(escape("whoever is on call in PagerDuty"))
+        now = f" (now {shorten(on_call, 200)})" if on_call else ""
+        named.append(Mrkdwn(f"whoever is on call in PagerDuty{now}"))
     return named or [escape("nobody")]
 
 

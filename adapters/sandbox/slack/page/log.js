@@ -9,6 +9,7 @@ export function drawLog(log, messages, page, view) {
   const fresh = log.dataset.key !== key;
   if (fresh) log.replaceChildren();
   log.dataset.key = key;
+  const isNew = log.lastElementChild?.dataset.part !== `message ${messages.at(-1)?.ts}`;
   const wanted = withDays(messages, page, view, new Map([...log.children].map((child) => [child.dataset.part, child])));
   for (const child of [...log.children]) if (!wanted.includes(child)) child.remove();
   wanted.forEach((child, index) => {
@@ -16,7 +17,15 @@ export function drawLog(log, messages, page, view) {
   });
   if (messages.length === 0) log.append(el("p", { class: "empty", data: { part: "empty" } }, "Nothing has been said here yet."));
   if (view.place === "channel" && page.jumpTo) jump(log, page);
-  else if (atEnd || fresh) log.scrollTop = log.scrollHeight;
+  else if (fresh || (atEnd && isNew)) showLast(log);
+  else if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// A message taller than the screen is read from its beginning.
+function showLast(log) {
+  const last = log.lastElementChild;
+  const beginning = last ? last.offsetTop - log.offsetTop : 0;
+  log.scrollTop = Math.min(beginning, log.scrollHeight - log.clientHeight);
 }
 
 function withDays(messages, page, view, before) {
