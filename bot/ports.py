@@ -16,9 +16,9 @@ from pydantic import AwareDatetime
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.audit import ChainReport, Entry
 from bot.domain.card import Card, CardRef
-from bot.domain.catalogue import Signal
+from bot.domain.catalogue import ExpositionSignal, LogStore, Metric, Signal
 from bot.domain.change import ChangeEvent
-from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
+from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, Window
 from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.frozen import Frozen
@@ -28,6 +28,7 @@ from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord
+from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
 
 
 class Clock(Protocol):
@@ -319,6 +320,42 @@ class Signals(Protocol):
 
     async def read(self, signal: Signal) -> Reading:
         """Return the signal's present value. Missing, stale and NaN data give no value; it never raises."""
+        ...
+
+
+class Logs(Protocol):
+    """What services wrote."""
+
+    async def errors(self, service: ServiceName, store: LogStore, window: Window) -> LogLines:
+        """Return the errors that *service* wrote in *window*, oldest first, bounded in number and length."""
+        ...
+
+
+class Metrics(Protocol):
+    """Measures beside the signals. They inform an investigation and never prove a recovery."""
+
+    async def series(self, metric: Metric, window: Window) -> Sequence[Point]:
+        """Return the metric's finite values in *window*, oldest first; several series are `Unavailable`."""
+        ...
+
+    async def by_version(self, source: ExpositionSignal | Metric) -> Sequence[VersionShare]:
+        """Return how the requests to each version went lately; nothing when no `version` is told apart."""
+        ...
+
+
+class Diffs(Protocol):
+    """Where the code is kept."""
+
+    async def diff(self, repository: str, base: str, head: str) -> ChangeDiff:
+        """Return what differs from *base* to *head*, of bounded size. Raises `NotFound`."""
+        ...
+
+
+class AddedTools(Protocol):
+    """Read-only tools that the team added."""
+
+    async def ask(self, inquiry: Inquiry) -> Sequence[AddedAnswer]:
+        """Ask every tool once; one that does not answer, or is refused, says so. It never raises."""
         ...
 
 

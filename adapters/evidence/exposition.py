@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.evidence.fetching import ANSWER_S, NoAnswer, fetch
 from bot.domain.catalogue import ExpositionSignal
+from bot.domain.errors import Unavailable
+from bot.domain.sources import VersionShare
 
 MAX_BYTES = 5 * 1024 * 1024
 _NEAR = (
@@ -27,6 +29,8 @@ class Sample:
     at_s: float
     errors: float
     total: float
+    versions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Both counters of each value of the label `version`; empty when the total does not have it."""
 
 
 @dataclass
@@ -46,26 +50,49 @@ class Counters:
             return None, f"{signal.url} gave no counters ({exc})"
         return _ratio(self._seen[_key(signal)], signal.window_s)
 
+    async def by_version(self, signal: ExpositionSignal) -> tuple[VersionShare, ...]:
+        """Return how the requests to each version went over the signal's window.
+
+        A version without requests is left out. Raises `Unavailable`.
+        """
+        try:
+            await self.sample(signal)
+        except (NoAnswer, ValueError) as exc:
+            raise Unavailable(f"{signal.url} gave no counters ({exc})") from exc
+        oldest, newest = _ends(self._seen[_key(signal)], signal.window_s)
+        shares = []
+        for version, (errors, total) in sorted(newest.versions.items()):
+            errors_before, total_before = oldest.versions.get(version, (0.0, 0.0))
+            requests, failed = total - total_before, errors - errors_before
+            if requests >= 1 and 0 <= failed <= requests:
+                shares.append(VersionShare(version=version, failed=failed / requests, requests=int(requests)))
+        return tuple(shares)
+
     async def sample(self, signal: ExpositionSignal) -> None:
         """Read the counters once and remember them. Raises `NoAnswer` or `ValueError`."""
         raw = await fetch(self.client, signal.url, within_s=self.within_s, most=MAX_BYTES)
-        errors, total = _counters(raw.decode(errors="replace"), signal)
+        errors, total, versions = _counters(raw.decode(errors="replace"), signal)
         seen = self._seen.setdefault(_key(signal), deque(maxlen=KEPT))
         if seen and (total < seen[-1].total or errors < seen[-1].errors):
             seen.clear()  # The service was restarted: its counters began again.
-        seen.append(Sample(at_s=self.monotonic(), errors=errors, total=total))
+        seen.append(Sample(at_s=self.monotonic(), errors=errors, total=total, versions=versions))
 
 
 def _key(signal: ExpositionSignal) -> str:
     return signal.model_dump_json()
 
 
-def _ratio(seen: deque[Sample], window_s: int) -> tuple[float | None, str]:
+def _ends(seen: deque[Sample], window_s: int) -> tuple[Sample, Sample]:
+    """Return the samples at the start and at the end of the window; one and the same when there is one."""
     newest = seen[-1]
     # What was seen long before a silence would tell of another time, not of this window.
     near = [sample for sample in seen if newest.at_s - sample.at_s <= _NEAR * window_s]
     before = [sample for sample in near if newest.at_s - sample.at_s >= window_s]
-    oldest = before[-1] if before else near[0]
+    return (before[-1] if before else near[0]), newest
+
+
+def _ratio(seen: deque[Sample], window_s: int) -> tuple[float | None, str]:
+    oldest, newest = _ends(seen, window_s)
     # Half a window tells something; less would be a guess from a handful of requests.
     if newest.at_s - oldest.at_s < window_s / 2:
         return None, f"not yet watched for {window_s / 2:g} s"
@@ -75,8 +102,10 @@ def _ratio(seen: deque[Sample], window_s: int) -> tuple[float | None, str]:
     return (newest.errors - oldest.errors) / requests, ""
 
 
-def _counters(text: str, signal: ExpositionSignal) -> tuple[float, float]:
+def _counters(text: str, signal: ExpositionSignal) -> tuple[float, float, Mapping[str, tuple[float, float]]]:
+    """Return failed and all requests, and the two of each version."""
     wanted = {signal.errors: 0.0, signal.total: 0.0}
+    versions: dict[str, dict[str, float]] = {}
     missing = set(wanted)
     for name, labels, value in _samples(_lines_about(wanted, text)):
         if name in wanted and signal.labels.items() <= labels.items():
@@ -84,10 +113,14 @@ def _counters(text: str, signal: ExpositionSignal) -> tuple[float, float]:
                 raise ValueError(f"{name} is {value}")
             wanted[name] += value
             missing.discard(name)
+            if version := labels.get("version"):
+                counted = versions.setdefault(version, dict.fromkeys(wanted, 0.0))
+                counted[name] += value
     # A counter with labels has no line before its first error, only its type; a name misspelt has neither.
     if signal.total in missing or (missing and not _is_declared(signal.errors, text)):
         raise ValueError(f"there is no counter {' or '.join(sorted(missing))}")
-    return wanted[signal.errors], wanted[signal.total]
+    by_version = {name: (counted[signal.errors], counted[signal.total]) for name, counted in versions.items()}
+    return wanted[signal.errors], wanted[signal.total], by_version
 
 
 def _lines_about(names: Iterable[str], text: str) -> str:

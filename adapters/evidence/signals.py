@@ -25,7 +25,7 @@ class ServiceSignals:
         self._client = client
         self._clock = clock
         self._within_s = within_s
-        self._counters = Counters(client, within_s=within_s)
+        self.counters = Counters(client, within_s=within_s)
 
     async def read(self, signal: Signal) -> Reading:
         value, why = await self._value(signal)
@@ -41,7 +41,7 @@ class ServiceSignals:
     async def _watch(self, signal: ExpositionSignal) -> None:
         was_silent = False
         while True:
-            value, why = await self._counters.ratio(signal)
+            value, why = await self.counters.ratio(signal)
             is_silent = value is None
             if is_silent != was_silent:
                 log.info("signal_changed", url=signal.url, is_silent=is_silent, why=why)
@@ -51,7 +51,7 @@ class ServiceSignals:
     async def _value(self, signal: Signal) -> tuple[float | None, str]:
         match signal:
             case ExpositionSignal():
-                return await self._counters.ratio(signal)
+                return await self.counters.ratio(signal)
             case PrometheusSignal():
                 return await prometheus.query(
                     self._client, signal, self._clock.now(), within_s=self._within_s

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, is_live, propose
 from bot.app.wording import cause_in_words, clock_time, counted
 from bot.app.world import World
@@ -41,6 +42,7 @@ class Gathered:
     on_call: tuple[OnCall, ...]
     readings: tuple[tuple[str, Reading], ...]
     coverage: Coverage
+    observed: Observed
 
 
 async def investigate(world: World, incident_id: IncidentId) -> bool:
@@ -86,6 +88,7 @@ async def gather(world: World, known: Incident) -> Gathered:
         people = group.create_task(_within(_on_call(world, known, reading)))
         changes = group.create_task(_within(_changes(world, known)))
         signals = group.create_task(_within(_signals(world, known.service)))
+        observing = group.create_task(observe(world, known.service, known.opened_at, within_s=ENRICH_S))
     missing = [
         name
         for name, answer in (
@@ -96,7 +99,8 @@ async def gather(world: World, known: Incident) -> Gathered:
         )
         if answer is None
     ]
-    for name in missing:
+    observed = observing.result()
+    for name in (*missing, *observed.unreachable):
         world.telemetry.degraded(name)
     asked = (PAGERDUTY, "on-call schedule", "change ledger", "service signals")
     return Gathered(
@@ -105,8 +109,10 @@ async def gather(world: World, known: Incident) -> Gathered:
         on_call=tuple(people.result() or ()),
         readings=signals.result() or (),
         coverage=Coverage(
-            answered=tuple(name for name in asked if name not in missing), unreachable=tuple(missing)
+            answered=(*(name for name in asked if name not in missing), *observed.answered),
+            unreachable=(*missing, *observed.unreachable),
         ),
+        observed=observed,
     )
 
 
@@ -120,7 +126,11 @@ def rank(world: World, gathered: Gathered) -> Ranking:
         alerts=tuple(a if a.service else a.model_copy(update={"service": incident.service}) for a in alerts),
         changes=gathered.changes,
         topology=world.catalogue.topology(),
-        evidence=Evidence(coverage=gathered.coverage),
+        evidence=Evidence(
+            versions=gathered.observed.versions,
+            patterns=gathered.observed.patterns,
+            coverage=gathered.coverage,
+        ),
         services=frozenset(world.catalogue.services),
     )
     return rank_suspects(case, world.weights)

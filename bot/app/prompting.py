@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from bot.app.tools import Question, clean_line, gather_evidence
+from bot.app.findings import Question
+from bot.app.tools import clean_line, gather_evidence
 from bot.app.world import World
 from bot.domain.correlation import Ranking, Suspect
 from bot.domain.diagnosis import (

@@ -5,55 +5,34 @@ that says so.
 """
 
 import asyncio
-import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
+from bot.app.findings import Found, Question, Tool, typed
+from bot.app.source_tools import (
+    ask_added_tools,
+    diff_of,
+    get_error_signatures,
+    get_metric_window,
+    patch_lines,
+)
 from bot.app.wording import duration
 from bot.app.world import World
 from bot.domain.change import ChangeEvent
-from bot.domain.correlation import Suspect
-from bot.domain.diagnosis import CandidateId, ToolName, ToolResult, ToolStatus, Trust, Window
+from bot.domain.diagnosis import CandidateId, ToolName, ToolResult, ToolStatus, Trust
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import ServiceName, sha256_hex
-from bot.domain.record import IncidentRecord
 from bot.domain.redaction import REDACTOR_VERSION, Redacted
+from bot.domain.sources import ChangeDiff
 
 TOOL_S: Final = 2.0  # Our choice: the model waits for the slowest, and has 20 s in all.
+ADDED_S: Final = 5.0  # A server of the team's own may have to be started first.
 LONGEST_ITEM: Final = 400
 LONGEST_RESULT: Final = 6_000  # Characters: about 1,500 tokens.
 DIFF_LINES: Final = 60
 DIFFS: Final = 3
 SIMILAR: Final = 5
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a tool found, before it is redacted and numbered."""
-
-    tool: ToolName
-    lines: tuple[str, ...]
-    trust: Trust
-    total: int
-    window: Window | None = None
-    about: CandidateId | None = None
-    status: ToolStatus = ToolStatus.OK
-
-
-@dataclass(frozen=True)
-class Question:
-    """What the tools look at."""
-
-    record: IncidentRecord
-    suspects: tuple[tuple[CandidateId, Suspect], ...]
-    onset: Window
-    """From the start of the look-back to the onset."""
-
-
-Tool = Callable[[World, Question], Awaitable[Sequence[Found]]]
 
 
 async def gather_evidence(world: World, question: Question) -> tuple[ToolResult, ...]:
@@ -66,7 +45,7 @@ async def gather_evidence(world: World, question: Question) -> tuple[ToolResult,
 
 async def _ask(world: World, question: Question, name: ToolName, tool: Tool) -> Sequence[Found]:
     try:
-        async with asyncio.timeout(TOOL_S):
+        async with asyncio.timeout(ADDED_S if name is ToolName.ASK_ADDED_TOOLS else TOOL_S):
             return await tool(world, question)
     except (TimeoutError, Unavailable, NotFound):
         world.telemetry.degraded(f"tool {name.value}")
@@ -116,13 +95,6 @@ def plain(text: str) -> str:
     return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs", "Cn")).strip()
 
 
-def typed(value: str | None) -> str:
-    """Return *value* if it is one plain word, so that no prose stands among our own facts."""
-    if value is None:
-        return "unknown"
-    return value if _PLAIN.fullmatch(value) else "withheld"
-
-
 async def _list_changes(world: World, question: Question) -> Sequence[Found]:
     lines = [
         f"{candidate} {suspect.change.kind.value} of {typed(suspect.change.service)} "
@@ -153,17 +125,27 @@ def _hops(number: int) -> str:
 
 
 async def _get_change_diffs(world: World, question: Question) -> Sequence[Found]:
-    return [_diff(world, candidate, suspect.change) for candidate, suspect in question.suspects[:DIFFS]]
+    looked = question.suspects[:DIFFS]
+    code = await asyncio.gather(*(diff_of(world, suspect.change) for _, suspect in looked))
+    return [
+        _diff(world, candidate, suspect.change, found)
+        for (candidate, suspect), found in zip(looked, code, strict=True)
+    ]
 
 
-def _diff(world: World, candidate: CandidateId, change: ChangeEvent) -> Found:
+def _diff(world: World, candidate: CandidateId, change: ChangeEvent, code: ChangeDiff | None) -> Found:
     redact = world.redactor.redact
     body, text = redact(change.body).text, redact(change.diff).text
     said = [line for line in (change.title, *body.splitlines()) if line.strip()]
     files = [f"file {name}" for name in change.files]
     diff = [line for line in text.splitlines() if line.strip()]
+    if code is not None:
+        files = [
+            f"file {file.name} {file.status.value}, +{file.added} -{file.removed}" for file in code.files
+        ]
+        diff = diff or patch_lines(world, code)
     lines = (*said[:20], *files[:30], *diff[:DIFF_LINES])
-    total = len(said) + len(files) + len(diff)
+    total = len(said) + len(files) + len(diff) + (1 if code is not None and code.is_cut else 0)
     return Found(ToolName.GET_CHANGE_DIFF, lines, Trust.HUMAN, total, about=candidate)
 
 
@@ -246,7 +228,10 @@ TOOLS: Final[dict[ToolName, Tool]] = {
     ToolName.GET_CHANGE_DIFF: _get_change_diffs,
     ToolName.GET_ALERT_TIMELINE: _get_alert_timeline,
     ToolName.GET_SIGNALS: _get_signals,
+    ToolName.GET_ERROR_SIGNATURES: get_error_signatures,
+    ToolName.GET_METRIC_WINDOW: get_metric_window,
     ToolName.GET_DEPENDENCIES: _get_dependencies,
     ToolName.FIND_SIMILAR_INCIDENTS: _find_similar_incidents,
     ToolName.GET_PLAYBOOKS: _get_playbooks,
+    ToolName.ASK_ADDED_TOOLS: ask_added_tools,
 }

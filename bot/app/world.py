@@ -10,14 +10,18 @@ from bot.domain.playbook import LoadedPlaybook
 from bot.domain.redaction import Redactor
 from bot.domain.weights import Weights
 from bot.ports import (
+    AddedTools,
     AuditLog,
     ChangeLedger,
     Chat,
     Clock,
+    Diffs,
     Directory,
     Gate,
     IncidentBook,
     Incidents,
+    Logs,
+    Metrics,
     Outbox,
     Runner,
     Signals,
@@ -38,6 +42,16 @@ class Manners:
     )  # A click is answered within 3 s, so who pressed must be known by then.
     acknowledge_on_approval: bool = False
     resolve_when_recovered: bool = False
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where an investigation looks beside the ledger and the signals; None: not configured."""
+
+    logs: Logs | None = None
+    metrics: Metrics | None = None
+    diffs: Diffs | None = None
+    added: AddedTools | None = None
 
 
 @dataclass(frozen=True)
@@ -63,3 +77,4 @@ class World:
     weights: Weights
     redactor: Redactor
     manners: Manners
+    sources: Sources = Sources()

@@ -73,6 +73,66 @@ class HttpSignal(Frozen):
 
 Signal = Annotated[ExpositionSignal | PrometheusSignal | HttpSignal, Field(discriminator="kind")]
 
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_@][A-Za-z0-9_.@-]{0,127}$")]
+IndexName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._*-]{0,127}$")]
+Repository = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")
+]
+
+
+class LokiLogs(Frozen):
+    """Where Grafana Loki keeps a service's log lines."""
+
+    kind: Literal["loki"]
+    url: HttpAddress
+    label: Label = Field(default="app", description="The label that holds the service's name.")
+    value: Name | None = Field(default=None, description="What that label says; default: the service's name.")
+    labels: dict[Label, Name] = Field(default_factory=dict, description="Further labels that must match.")
+    headers: dict[HeaderName, Line] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+
+
+class ElasticLogs(Frozen):
+    """Where Elasticsearch or OpenSearch keeps a service's log lines."""
+
+    kind: Literal["elasticsearch", "opensearch"]
+    url: HttpAddress
+    index: IndexName = Field(description="The index, alias or pattern, e.g. `logs-*`.")
+    service_field: FieldName = Field(
+        default="service.name", description="The keyword field that holds the service's name."
+    )
+    value: Name | None = Field(default=None, description="What that field says; default: the service's name.")
+    time_field: FieldName = "@timestamp"
+    message_field: FieldName = "message"
+    level_field: FieldName | None = Field(
+        default="log.level", description="The keyword field of the level; null: the message is searched."
+    )
+    levels: tuple[Name, ...] = Field(
+        default=("error", "ERROR", "critical", "CRITICAL", "fatal", "FATAL"), min_length=1
+    )
+    headers: dict[HeaderName, Line] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+
+
+LogStore = Annotated[LokiLogs | ElasticLogs, Field(discriminator="kind")]
+
+
+class Metric(Frozen):
+    """A PromQL query that an investigation looks at beside the signals."""
+
+    url: HttpAddress
+    query: str = Field(min_length=1, max_length=2000)
+    by_version: bool = Field(
+        default=False,
+        description="The query gives the share of failed requests, a series for each value of `version`.",
+    )
+    headers: dict[HeaderName, Line] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+
 
 class Approvers(Frozen):
     """Who may approve. Empty means nobody."""
@@ -97,6 +157,13 @@ class Service(Frozen):
     dashboard_url: HttpAddress | None = None
     endpoints: dict[Identifier, Endpoint] = Field(default_factory=dict)
     signals: dict[Identifier, Signal] = Field(default_factory=dict)
+    logs: LogStore | None = None
+    metrics: dict[Identifier, Metric] = Field(
+        default_factory=dict, description="Looked at by an investigation; they prove no recovery."
+    )
+    repository: Repository | None = Field(
+        default=None, description="`owner/name` on GitHub: what changed between two versions is read there."
+    )
     settings: dict[Identifier, str] = Field(
         default_factory=dict, description="Values for parameters with `from: service.setting`."
     )

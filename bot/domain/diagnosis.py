@@ -26,9 +26,12 @@ class ToolName(StrEnum):
     GET_ALERT_TIMELINE = "get_alert_timeline"
     GET_ALERT_TEXTS = "get_alert_texts"
     GET_SIGNALS = "get_signals"
+    GET_ERROR_SIGNATURES = "get_error_signatures"
+    GET_METRIC_WINDOW = "get_metric_window"
     GET_DEPENDENCIES = "get_dependencies"
     FIND_SIMILAR_INCIDENTS = "find_similar_incidents"
     GET_PLAYBOOKS = "get_playbooks"
+    ASK_ADDED_TOOLS = "ask_added_tools"
 
 
 class ToolStatus(StrEnum):

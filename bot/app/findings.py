@@ -1,0 +1,46 @@
+"""What the tools look at and what they find, before anything of it is redacted and numbered."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bot.app.world import World
+from bot.domain.correlation import Suspect
+from bot.domain.diagnosis import CandidateId, ToolName, ToolStatus, Trust, Window
+from bot.domain.record import IncidentRecord
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a tool found, before it is redacted and numbered."""
+
+    tool: ToolName
+    lines: tuple[str, ...]
+    trust: Trust
+    total: int
+    window: Window | None = None
+    about: CandidateId | None = None
+    status: ToolStatus = ToolStatus.OK
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the tools look at."""
+
+    record: IncidentRecord
+    suspects: tuple[tuple[CandidateId, Suspect], ...]
+    onset: Window
+    """From the start of the look-back to the onset."""
+
+
+Tool = Callable[[World, Question], Awaitable[Sequence[Found]]]
+
+
+def typed(value: str | None) -> str:
+    """Return *value* if it is one plain word, so that no prose stands among our own facts."""
+    if value is None:
+        return "unknown"
+    return value if _PLAIN.fullmatch(value) else "withheld"
