@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.files.loading import at, read_model
-from bot.domain.catalogue import Catalogue
+from bot.domain.catalogue import Catalogue, Service
 from bot.domain.errors import InvalidPlaybook
 from bot.domain.ids import Digest, PlaybookId
-from bot.domain.playbook import LoadedPlaybook, Playbook
+from bot.domain.playbook import HttpStep, LoadedPlaybook, Playbook, VerifyStep
 
 SCHEMA_FILE = "schema.json"
 
@@ -50,12 +50,35 @@ def read_playbook(path: Path) -> LoadedPlaybook:
 
 
 def missing_from(catalogue: Catalogue, playbooks: Mapping[PlaybookId, LoadedPlaybook]) -> list[str]:
-    """Name the playbooks that services allow and that do not exist."""
+    """Name what the services' entries lack: playbooks that do not exist, and what allowed ones need."""
+    problems: list[str] = []
+    for name, service in catalogue.services.items():
+        problems += [
+            f"services.yaml: {name} depends on {other!r}, which has no entry"
+            for other in service.dependencies
+            if other not in catalogue.services
+        ]
+        for wanted in service.playbooks:
+            if wanted not in playbooks:
+                problems.append(f"services.yaml: {name} allows playbook {wanted!r}, which does not exist")
+                continue
+            problems += [
+                f"services.yaml: {name} allows playbook {wanted!r}, which needs the {what}"
+                for what in _lacking(service, playbooks[wanted].playbook)
+            ]
+    return problems
+
+
+def _lacking(service: Service, playbook: Playbook) -> list[str]:
+    """Return what a playbook names under `endpoints`, `signals` and `settings` that the service has not."""
+    steps = (*playbook.steps, playbook.verify, *playbook.undo.steps)
+    endpoints = {step.endpoint for step in steps if isinstance(step, HttpStep)}
+    signals = {step.signal for step in steps if isinstance(step, VerifyStep)}
+    settings = {p.setting for p in playbook.parameters.values() if p.setting is not None}
     return [
-        f"services.yaml: {name} allows playbook {wanted!r}, which does not exist"
-        for name, service in catalogue.services.items()
-        for wanted in service.playbooks
-        if wanted not in playbooks
+        *(f"endpoint {name!r}" for name in sorted(endpoints - service.endpoints.keys())),
+        *(f"signal {name!r}" for name in sorted(signals - service.signals.keys())),
+        *(f"setting {name!r}" for name in sorted(settings - service.settings.keys())),
     ]
 
 

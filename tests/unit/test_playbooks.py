@@ -187,14 +187,20 @@ def test_a_missing_folder_says_which_setting_names_it(tmp_path: Path) -> None:
         read_playbooks(tmp_path / "none")
 
 
-def test_a_service_that_allows_a_playbook_that_is_not_there_is_reported() -> None:
+def test_whatever_an_entry_lacks_is_reported_before_the_start() -> None:
+    """At three in the morning is too late to learn that a playbook has no endpoint to call."""
     catalogue = Catalogue(
         services={
-            ServiceName("checkout"): Service(playbooks=("rollback-deploy", "reboot-the-moon")),
+            ServiceName("checkout"): Service(
+                playbooks=("rollback-deploy", "reboot-the-moon"), dependencies=(ServiceName("ledger"),)
+            ),
             ServiceName("payments"): Service(),
         }
     )
 
     assert [
-        "services.yaml: checkout allows playbook 'reboot-the-moon', which does not exist"
+        "services.yaml: checkout depends on 'ledger', which has no entry",
+        "services.yaml: checkout allows playbook 'rollback-deploy', which needs the endpoint 'deploy'",
+        "services.yaml: checkout allows playbook 'rollback-deploy', which needs the signal 'error_ratio'",
+        "services.yaml: checkout allows playbook 'reboot-the-moon', which does not exist",
     ] == missing_from(catalogue, read_playbooks(SHIPPED))
