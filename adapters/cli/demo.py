@@ -16,7 +16,7 @@ def demo(
         bool,
         typer.Option(help="Let a scripted model on this machine add its opinion, over the real protocol."),
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the page; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
 ) -> None:
     """Break a service on this machine and let Handrail find out why.
 

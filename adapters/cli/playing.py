@@ -3,12 +3,15 @@
 import asyncio
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
+import structlog
 from rich.console import Console
 from rich.panel import Panel
 
@@ -41,43 +44,83 @@ async def play(folder: Path, model: bool) -> int:
 
 
 async def show(folder: Path, port: int, model: bool) -> int:
-    """Start everything for a person, and end it at Ctrl-C."""
+    """Start everything for a person, and end it at Ctrl-C, at whatever moment that comes."""
     console = Console(highlight=False)
-    stopping = asyncio.Event()
+    _refuse_taken(port)
+    shown = asyncio.create_task(_shown(folder, port, model, console))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, _stop_once(shown, console))
+    try:
+        await shown
+    except asyncio.CancelledError:
+        console.print("Stopped. No process is left.")
+    return 0
+
+
+async def _shown(folder: Path, port: int, model: bool, console: Console) -> None:
     console.print("Starting the sandbox and the bot …")
     async with _cast(folder, port, model) as (stage, bot):
         console.print(_screen(stage, bot, folder))
-        await _break_after(WARM_UP_S, stage, stopping)
-        if not stopping.is_set():
-            console.print("checkout 42 is live. The page will show the card within seconds.")
-        _on_enter(loop, lambda: asyncio.ensure_future(_break_again(stage, console)))
-        await stopping.wait()
-        console.print("\nStopping …")
-    console.print("Stopped. No process is left.")
-    return 0
+        await asyncio.sleep(WARM_UP_S)
+        await stage.deploy("42", key="ci-run-1")
+        console.print("checkout 42 is live. The page will show the card within seconds.")
+        pressed = asyncio.Event()
+        _on_enter(asyncio.get_running_loop(), pressed)
+        while True:
+            await pressed.wait()
+            pressed.clear()
+            await _break_again(stage, console)
+
+
+def _stop_once(shown: asyncio.Task[None], console: Console) -> Callable[[], None]:
+    """Return what Ctrl-C does: a second one must not interrupt the end of the processes."""
+
+    def stop() -> None:
+        if not shown.cancelling():
+            console.print("\nStopping …")
+            shown.cancel()
+
+    return stop
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise Unavailable(
+                f"Port {port} of 127.0.0.1 cannot be used: {exc.strerror}. "
+                "Choose another one, or leave --port out and a free one is taken."
+            ) from exc
 
 
 @asynccontextmanager
 async def _cast(folder: Path, port: int, model: bool) -> AsyncIterator[tuple[Stage, BotProcess]]:
     """Start the neighbourhood and the bot; end both."""
-    async with running_stage(folder, slack_port=port) as stage:
-        environment = {**stage.environment(), **_where_data_is(), "HANDRAIL_RESOLVE": "true"}
-        if model:
-            environment |= stage.with_model()
-        bot = BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT)
-        try:
-            await bot.start()
-        except BotNotStartedError as exc:
-            kept = Path(tempfile.gettempdir()) / "handrail-demo-bot.log"
-            shutil.copy(folder / "bot.log", kept)
-            raise Unavailable(f"{exc}\nThe whole log is in {kept}") from exc
-        try:
+    with (folder / "sandbox.log").open("a") as log:
+        # The screen is for what people should read, so the neighbours log elsewhere.
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log))
+        async with running_stage(folder, slack_port=port) as stage, _bot_at(stage, folder, model) as bot:
             yield stage, bot
-        finally:
-            await bot.stop()
+
+
+@asynccontextmanager
+async def _bot_at(stage: Stage, folder: Path, model: bool) -> AsyncIterator[BotProcess]:
+    environment = {**stage.environment(), **_where_data_is(), "HANDRAIL_RESOLVE": "true"}
+    if model:
+        environment |= stage.with_model()
+    bot = BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT)
+    try:
+        await bot.start()
+        yield bot
+    except BotNotStartedError as exc:
+        kept = Path(tempfile.gettempdir()) / "handrail-demo-bot.log"
+        shutil.copy(folder / "bot.log", kept)
+        raise Unavailable(f"{exc}\nThe whole log is in {kept}") from exc
+    finally:
+        await bot.stop()
 
 
 def _where_data_is() -> dict[str, str]:
@@ -110,22 +153,28 @@ Log of the bot: {folder / "bot.log"}      Ctrl-C ends everything.""",
     )
 
 
-async def _break_after(seconds: float, stage: Stage, stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        await stage.deploy("42", key="ci-run-1")
-
-
 async def _break_again(stage: Stage, console: Console) -> None:
-    if await stage.deployed() == "42":
-        console.print("checkout 42 is live already: approve the rollback on the card.")
+    try:
+        if await stage.deployed() == "42":
+            console.print("checkout 42 is live already: approve the rollback on the card.")
+            return
+        await stage.deploy("42", key=f"ci-run-{len(await stage.effects()) + 1}")
+    except httpx.HTTPError as exc:
+        console.print(f"checkout did not take the deploy ({exc}). Press Enter to try again.", markup=False)
         return
-    await stage.deploy("42", key=f"ci-run-{len(await stage.effects()) + 1}")
-    console.print("checkout 42 is live again.")
+    console.print("checkout 42 is live again. A new card will follow.")
 
 
-def _on_enter(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
+def _on_enter(loop: asyncio.AbstractEventLoop, pressed: asyncio.Event) -> None:
+    stdin = sys.stdin.fileno()
+
+    def read() -> None:
+        if sys.stdin.readline():
+            pressed.set()
+        else:
+            loop.remove_reader(
+                stdin
+            )  # Ctrl-D: there is nothing more to read, and that would be told forever.
+
     if sys.stdin.isatty():
-        loop.add_reader(sys.stdin.fileno(), lambda: (sys.stdin.readline(), act()))
+        loop.add_reader(stdin, read)

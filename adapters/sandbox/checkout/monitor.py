@@ -156,9 +156,10 @@ class ErrorRateMonitor:
         if not self.is_firing and since is not None and now - since >= self._rule.pending_for:
             await self._send(client, {"event_action": "trigger", **self._trigger(reading, since)})
             self.is_firing = True
-        elif self.is_firing and self._rule.resolves and reading.ratio < self._rule.threshold / 2:
-            await self._send(client, {"event_action": "resolve"})
-            self.is_firing = False
+        elif self.is_firing and reading.ratio < self._rule.threshold / 2:
+            if self._rule.resolves:
+                await self._send(client, {"event_action": "resolve"})
+            self.is_firing = False  # Without a resolve too: the next time that it fails is told again.
 
     async def _send(self, client: httpx.AsyncClient, event: dict[str, object]) -> None:
         keys = {"routing_key": self._routing_key, "dedup_key": self._rule.dedup_key}

@@ -79,6 +79,7 @@ class CheckoutProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log or asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in the terminal is for whoever started it.
             )
         self._base_url = await self._ready(self._child)
         self._port = int(self._base_url.rpartition(":")[2])
