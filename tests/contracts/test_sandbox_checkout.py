@@ -368,8 +368,8 @@ def test_the_window_begins_again_when_the_counters_fall() -> None:
     assert (0, 0.25) == (after_restart.requests, later.ratio)
 
 
-async def test_the_monitor_pages_once_and_resolves_once(shop: Shop) -> None:
-    inbox = Inbox(answers=[500])
+async def watched(shop: Shop, inbox: Inbox, rule: AlertRule, *versions: str) -> ErrorRateMonitor:
+    """Deploy one version after another, with traffic on each, and let a monitor look at it."""
     moment = LONG_AGO
 
     def clock() -> datetime:
@@ -382,15 +382,21 @@ async def test_the_monitor_pages_once_and_resolves_once(shop: Shop) -> None:
             service_url=shop.process.base_url,
             events_url=events_url,
             routing_key="r" * 32,
-            rule=AlertRule(window=timedelta(seconds=3)),
+            rule=rule,
             clock=clock,
         )
-        for version, key in (("42", "key-1"), ("41", "key-2")):
-            await shop.deploy(version, key)
+        for number, version in enumerate(versions, 1):
+            await shop.deploy(version, f"key-{number}")
             for _ in range(8):
                 for _ in range(20):
                     await shop.client.get("/checkout")
                 await monitor.look(client)
+    return monitor
+
+
+async def test_the_monitor_pages_once_and_resolves_once(shop: Shop) -> None:
+    inbox = Inbox(answers=[500])
+    monitor = await watched(shop, inbox, AlertRule(window=timedelta(seconds=3)), "42", "41")
 
     refused, trigger, resolve = inbox.events
     assert (refused["event_action"], "trigger", "resolve") == (
@@ -408,6 +414,13 @@ async def test_the_monitor_pages_once_and_resolves_once(shop: Shop) -> None:
     )
     assert payload["custom_details"]["top_error"].startswith("KeyError in apply_regional_tax")
     assert not monitor.is_firing
+
+
+async def test_a_monitor_that_does_not_resolve_still_pages_for_the_next_failure(shop: Shop) -> None:
+    inbox = Inbox()
+    await watched(shop, inbox, AlertRule(window=timedelta(seconds=3), resolves=False), "42", "41", "42")
+
+    assert ["trigger", "trigger"] == [event["event_action"] for event in inbox.events]
 
 
 async def test_traffic_flows_until_the_block_ends() -> None:

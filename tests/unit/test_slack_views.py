@@ -100,7 +100,33 @@ def test_the_plan_names_proof_undo_approvers_and_expiry() -> None:
     assert "*Cannot be undone:* Orders placed in between keep their prices" in shown
     assert "*May approve* (one person): <@U0ALICE>, whoever is on call in PagerDuty" in shown
     assert "*Until* <!date^1795317300^{time}|03:15 UTC>" in shown
-    assert f"Idempotency key `{a_plan().effect_key(a_plan().steps[0])}`" in shown
+    assert f"Idempotency key `{a_plan().idempotency_key(a_plan().steps[0])}`" in shown
+
+
+def test_what_a_person_weighs_stands_before_the_buttons_and_the_rest_of_the_plan_after_them() -> None:
+    blocks = card_blocks(a_card(an_offer(), on_call=("Alice Novak", "Omar Haddad")))
+    at = next(index for index, block in enumerate(blocks) if block["type"] == "actions")
+    before, after = "\n".join(texts(blocks[:at])), "\n".join(texts(blocks[at + 1 :]))
+
+    for said in (
+        '{"version":"41"}',
+        "*Proof:* `health` above 0.99",
+        "*Undo:* Deploy 42 again",
+        "*Cannot be undone:* Orders placed",
+        "whoever is on call in PagerDuty (now Alice Novak, Omar Haddad)",
+    ):
+        assert said in before
+    assert after.startswith("The rest of the plan, word for word:")
+    for said in ("Idempotency key", "`to_version` = `41`", "GET http://127.0.0.1:9000/health"):
+        assert said in after
+
+
+def test_no_part_of_a_plan_is_folded_behind_see_more() -> None:
+    plan = a_plan(a_request(body="x" * 5_000))
+    shown = [block for block in card_blocks(a_card(an_offer(plan))) if "```" in "".join(texts([block]))]
+
+    assert len(shown) > 2
+    assert {True} == {block.get("expand") for block in shown}
 
 
 def test_a_proposal_waits_with_approve_deny_and_details() -> None:
