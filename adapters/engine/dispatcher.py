@@ -12,6 +12,7 @@ from bot.ports import Inbox, Message, Stream
 log = structlog.get_logger()
 
 AT_ONCE = 16  # Our choice: enough to hide a neighbour's latency, few enough to spare its rate limit.
+INSIST_S = 0.1  # Our choice: how long a consumer may take to notice that it is cancelled.
 OUTAGE_S = 0.5  # Our choice: how long to leave a queue alone that does not answer.
 Handler = Callable[[Message], Awaitable[None]]
 
@@ -25,9 +26,16 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Consume until cancelled; what is being handled then is handed out again later."""
-        async with asyncio.TaskGroup() as group:
-            for stream, handler in self._handlers.items():
-                group.create_task(self._consume(stream, handler))
+        consumers = {
+            asyncio.create_task(self._consume(stream, handler), name=f"consume-{stream}")
+            for stream, handler in self._handlers.items()
+        }
+        try:
+            ended, _ = await asyncio.wait(consumers, return_when=asyncio.FIRST_COMPLETED)
+            for consumer in ended:
+                consumer.result()
+        finally:
+            await _end(consumers)
 
     async def _consume(self, stream: Stream, handler: Handler) -> None:
         places = asyncio.Semaphore(AT_ONCE)
@@ -71,6 +79,19 @@ class Dispatcher:
                 await self._inbox.done(message)
             except HandrailError as exc:
                 log.warning("message_not_forgotten", error=str(exc))  # Handling it again is harmless.
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel *tasks* until they have ended.
+
+    Before Python 3.12 `asyncio.wait_for`, with which redis-py sends its commands, loses a cancellation that
+    arrives as it finishes. Cancelled once, a consumer would then go on, and the bot would not stop.
+    """
+    waiting = tasks
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=INSIST_S)
 
 
 def _give_place_back(
