@@ -10,6 +10,9 @@ from bot.domain.errors import Invalid
 from bot.ports import Inbox, Message, Stream
 
 
+NOTHING: tuple[Message, ...] = ()
+
+
 class DeafInbox(Inbox):
     """A queue that loses the first cancellation, as a client library may."""
 
@@ -24,7 +27,7 @@ class DeafInbox(Inbox):
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 self.cancelled += 1
-        for never in ():
+        for never in NOTHING:
             yield never
         raise asyncio.CancelledError
 
@@ -40,7 +43,7 @@ class DeafInbox(Inbox):
 
 class BrokenInbox(DeafInbox):
     async def messages(self, stream: Stream) -> AsyncGenerator[Message, None]:
-        for never in ():
+        for never in NOTHING:
             yield never
         raise Invalid("no such stream")
 
