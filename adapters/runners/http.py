@@ -46,7 +46,7 @@ class HttpRunner:
             raise TypeError(f"the http runner was handed a step of type {request.type}")
         try:
             # The key names the effect, not the delivery: asked twice, the target acts once.
-            wire = self._on_the_wire(request, key=f"{step.effect_key}-{step.step.attempt}")
+            wire = self._on_the_wire(request, key=step.plan.idempotency_key(step.step))
         except NotFound as exc:
             return StepOutcome(result=Result.FAILED, detail=f"not sent: {exc}")
         except (ValueError, httpx.InvalidURL):  # Their words may repeat a secret.

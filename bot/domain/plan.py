@@ -139,6 +139,10 @@ class Plan(Frozen):
             sha256_hex(self.incident, self.target, self.playbook_sha256, str(step.index), request)
         )
 
+    def idempotency_key(self, step: PlannedStep) -> str:
+        """Return the key under which the target acts once, however often it is asked in this attempt."""
+        return f"{self.effect_key(step)}-{step.attempt}"
+
 
 def plan_digest(raw: bytes) -> Digest:
     """Return D(x): the SHA-256 of a plan's bytes, which every approval is bound to."""

@@ -85,7 +85,9 @@ def _fits(blocks: tuple[Block, ...]) -> bool:
 def _blocks(card: Card, detail: Detail, *, with_plan: bool) -> tuple[Block, ...]:
     found = [*_heading(card, detail), *sections(situation(card, detail))]
     if card.cause is not None:
-        found += [divider(), *sections(reasons(card.cause, detail)), context(provenance(card.cause, detail))]
+        found += [divider(), *sections(reasons(card.cause, detail))]
+        if told := provenance(card.cause, detail):
+            found.append(context(told))
     if card.notes:
         found += sections(plain_lines(card.notes, detail))
     shows_plan = with_plan and card.offer is not None and card.offer.state in _SHOWS_PLAN

@@ -20,7 +20,6 @@ from adapters.slack.views.text import (
     word,
 )
 from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
-from bot.domain.ids import EffectKey
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
 
 
@@ -82,7 +81,7 @@ def _limited(lead: Mrkdwn, text: str, trail: str) -> list[Mrkdwn]:
 def _small_print_of(plan: Plan, step: PlannedStep) -> list[Mrkdwn]:
     if not isinstance(step.action, HttpRequest | CommandRun):
         return []
-    first, *rest = _terms_of(step.action, plan.effect_key(step))
+    first, *rest = _terms_of(step.action, plan.idempotency_key(step))
     return [join([bold(escape(f"Step {step.index + 1}:")), first], " "), *rest]
 
 
@@ -114,7 +113,7 @@ def _action(label: str, action: PlannedAction) -> list[Mrkdwn]:
             assert_never(action)
 
 
-def _terms_of(action: PlannedAction, key: EffectKey | None = None) -> list[Mrkdwn]:
+def _terms_of(action: PlannedAction, key: str | None = None) -> list[Mrkdwn]:
     """Return what else decides how *action* runs: time-outs, what counts as good, whether it is repeated."""
     match action:
         case HttpRequest():
@@ -160,7 +159,7 @@ def _header_name(name: str) -> str:
     return quoted(name) if ":" in name else word(name)
 
 
-def _request_terms(request: HttpRequest, key: EffectKey | None) -> Mrkdwn:
+def _request_terms(request: HttpRequest, key: str | None) -> Mrkdwn:
     return _terms(
         [f"time-out {request.timeout_s} s", f"good: status {_numbers(request.expect_status)}"],
         is_idempotent=request.idempotent,
@@ -168,7 +167,7 @@ def _request_terms(request: HttpRequest, key: EffectKey | None) -> Mrkdwn:
     )
 
 
-def _command_terms(command: CommandRun, key: EffectKey | None) -> Iterator[Mrkdwn]:
+def _command_terms(command: CommandRun, key: str | None) -> Iterator[Mrkdwn]:
     facts = ["no shell", f"time-out {command.timeout_s} s", f"good: exit {_numbers(command.expect_exit)}"]
     yield _terms(facts, is_idempotent=command.idempotent, key=key)
     if command.expect_output is not None:
@@ -183,7 +182,7 @@ def _standard_input(command: CommandRun) -> list[Mrkdwn]:
     return [Mrkdwn("with this on its standard input:"), *fences([literal(command.stdin)])]
 
 
-def _terms(facts: list[str], *, is_idempotent: bool, key: EffectKey | None) -> Mrkdwn:
+def _terms(facts: list[str], *, is_idempotent: bool, key: str | None) -> Mrkdwn:
     repeat = "may be asked again under its key" if is_idempotent else "sent at most once"
     line = escape(" · ".join([*facts, repeat]))
     return line if key is None else Mrkdwn(f"{line}\nIdempotency key {code(key)}")
