@@ -9,7 +9,6 @@ from adapters.engine.dispatcher import Dispatcher
 from bot.domain.errors import Invalid
 from bot.ports import Inbox, Message, Stream
 
-
 NOTHING: tuple[Message, ...] = ()
 
 
