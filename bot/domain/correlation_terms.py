@@ -7,13 +7,13 @@ from typing import assert_never
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
+from bot.domain.kind_terms import kind_features
 from bot.domain.names import names_in
 from bot.domain.onset import SymptomClass
 from bot.domain.place_terms import place_features
 from bot.domain.rollback import is_lower_version, is_rollback, undone_by
 from bot.domain.scene import Scene, spoken
 from bot.domain.telemetry_terms import error_features, exposure_features, history_features, instance_features
-from bot.domain.text_terms import kind_features
 from bot.domain.weights import HalfLives, WeightName
 
 _PRODUCTION = frozenset({"production", "prod", "live", ""})

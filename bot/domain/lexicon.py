@@ -1,9 +1,8 @@
-"""The on-call vocabulary that correlation knows: families of words that mean the same trouble.
+"""The on-call vocabulary: words that say nothing, and words that say what kind of change it is.
 
 The lists are general operations English. Words of one product, company or data set do not belong here.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 
@@ -27,9 +26,31 @@ STOP_WORDS: Final = _split(
     "using version warning critical high low rate threshold request requests error errors call",
     "calls resource resources py js jsx ts tsx go java kt rb php rs cs cpp html htm css scss yaml yml json",
     "toml xml md sh sql src main lib pkg internal cmd com org www http https true false null none self",
-    "return def func function class const var let import",
+    "return def func function class const var let import minute minutes second seconds since today",
+    "yesterday sometimes always never everything something nothing anything someone somebody anyone",
+    "everyone people customer customers client clients want wants need needs because although while",
+    "around every lots several various really very still again instead back away also even with",
+    "seems seem looks look like know known tell says said say please help think thing things",
+    "team partner partners issue issues problem problems bug bugs trouble work works working worked",
 )
 """Words that say nothing about which change it was."""
+
+COMMON_WORDS: Final = _split(
+    "access action add address admin api application avoid back base based beta block branch broken bug",
+    "build cause caused change check class code command comment compare config configuration content",
+    "correct core create current data date debug default dependency description different display doc",
+    "docs edit empty error errors event exist expected failing failed field file find first follow format",
+    "full general handle help host hosts html image implement index info issue item job jobs know last",
+    "latest library limit line link list load local log logs main make message method module name need",
+    "number object option order output parameter path pattern point previous process project public",
+    "page query",
+    "reason record reference related require response result retry rule running script second section",
+    "select send server servers side simple site size source specific start state status step store string",
+    "style support system table tag task template temporary test text time title tool type unit user value",
+    "variable view way work write wrong problem happen cause causing present place",
+)
+"""Words of every second project's changes: each stands in about one of two hundred commit messages or more,
+in most of seven public histories of 3,000 to 25,000 commits."""
 
 TELLING_WORDS: Final = _split(
     "are is was were be been has have had does do cannot can't cant not never when after since while",
@@ -38,132 +59,33 @@ TELLING_WORDS: Final = _split(
 )
 """Words by which a person's sentence differs from the name of a monitor's rule."""
 
-_FAMILIES: Final[Mapping[str, frozenset[str]]] = {
-    "latency": _split(
-        "latency slow slower slowness delay delayed duration p50 p90 p95 p99 apdex timeout",
-        "lagging hang hung stuck wait blocking synchronous sequential performance",
-    ),
-    "errors": _split(
-        "error failure fail exception crash 500 502 503 504 5xx availability unavailable panic",
-        "traceback abort",
-    ),
-    "memory": _split(
-        "memory oom oomkilled heap leak rss gc garbage swap",
-    ),
-    "cpu": _split(
-        "cpu throttled throttling spin busy load",
-    ),
-    "disk": _split(
-        "disk storage volume inode filesystem space iops mount dump logfile",
-    ),
-    "network": _split(
-        "network connection connect dns socket tcp refused unreachable partition proxy ingress",
-        "gateway route cors header",
-    ),
-    "tls": _split(
-        "tls ssl certificate cert cipher handshake https x509",
-    ),
-    "auth": _split(
-        "auth authentication authorization login logged logout signin oauth oidc sso saml jwt",
-        "token session cookie password credential permission role scope policy forbidden",
-        "unauthorized 401 403 mfa 2fa totp otp factor passkey captcha signing",
-    ),
-    "cache": _split(
-        "cache cached caching redis memcached ttl evict eviction stale cdn purge expiry",
-    ),
-    "database": _split(
-        "database db sql query index migration schema column table deadlock postgres mysql",
-        "transaction orm cursor",
-    ),
-    "queue": _split(
-        "queue kafka consumer producer topic backlog lag message broker rabbitmq sqs worker job",
-        "prefetch offset",
-    ),
-    "email": _split(
-        "email mail smtp newsletter inbox sender relay bounce",
-    ),
-    "notification": _split(
-        "notification push sms webhook callback subscriber delivery deliver",
-    ),
-    "payment": _split(
-        "payment pay card charge billing bank invoice receipt checkout refund settle settlement",
-        "payout price pricing total currency amount tax vat discount coupon subscription",
-    ),
-    "shipping": _split(
-        "shipping shipment courier parcel tracking address postal zip warehouse stock inventory",
-        "express delivery",
-    ),
-    "search": _split(
-        "search index tokenizer query autocomplete ranking relevance analyzer synonym facet",
-        "result",
-    ),
-    "media": _split(
-        "upload download file attachment image picture photo thumbnail avatar video audio pdf csv",
-        "export multipart bucket blob media render",
-    ),
-    "frontend": _split(
-        "page button css javascript browser render layout footer header banner form screen ui",
-    ),
-    "limits": _split(
-        "limit quota pool exhausted saturation ratelimit 429 413 throttle concurrency thread",
-        "semaphore size maximum large larger",
-    ),
-    "time": _split(
-        "cron schedule scheduled scheduler nightly midnight timezone utc date datetime dated day",
-        "daylight calendar hour clock",
-    ),
-    "text": _split(
-        "unicode utf8 encoding charset locale language translation emoji accent accented folding",
-    ),
-    "parsing": _split(
-        "parse parser decode encode json xml format serializer serialize schema validate",
-        "validation regex payload reject rejected invalid malformed",
-    ),
-    "missing": _split(
-        "empty blank missing null undefined nil nullpointerexception optional disappear lost",
-    ),
-    "twice": _split(
-        "twice duplicate duplicated double retry retries idempotent idempotency repeated",
-        "redelivery",
-    ),
-    "place": _split(
-        "map tile geo location gps coordinate region country city",
-    ),
-    "pod": _split(
-        "pod container crashloop crashlooping restart probe readiness liveness init evicted",
-        "pending notready",
-    ),
-    "config": _split(
-        "config configmap configuration setting parameter flag variable secret",
-    ),
-}
-"""Family → its words; a word may belong to several families."""
-
-FAMILIES_OF: Final[Mapping[str, frozenset[str]]] = {
-    word: frozenset(name for name, words in _FAMILIES.items() if word in words)
-    for family in _FAMILIES.values()
-    for word in family
-}
-
 FUNCTION_WORDS: Final = _split("a an and as at by for from in into of on or the to with update updates")
 """Words that a title's first telling word may hide behind."""
 
 INERT_WORDS: Final = _split(
     "readme doc docs documentation comment comments changelog typo typos copy wording spelling",
-    "licence license dashboard dashboards label labels lint linter formatting whitespace",
-    "translations test tests",
+    "licence license dashboard dashboards label labels lint linter formatting whitespace copyright",
+    "translations test tests owners codeowners fmt prettier gofmt eslint rubocop diagram runbook ci",
 )
 """Words of a title that promise no change of behaviour at run time."""
 
-ROUTINE_WORDS: Final = _split("chore routine dependency dependencies deps bump debug logging")
-"""Words of a title that speak of upkeep: seldom behind trouble, yet sometimes."""
+ROUTINE_WORDS: Final = _split(
+    "chore routine dependency dependencies deps bump debug logging log logs logger metric metrics tracing",
+    "span spans profiling healthcheck rename renamed tidy cleanup clean refactor refactoring reformat unused",
+    "obsolete dead typo minor lockfile renovate dependabot imports icon icons colour color font fonts logo",
+)
+"""Words of a title that speak of upkeep: seldom behind trouble, yet sometimes.
+
+In seven public histories with 3,900 reverts, changes that name `unused`, `cleanup`, `typo`, `rename`,
+`comment` or `obsolete` were reverted a third to a half as often as others.
+"""
 
 INERT_PATHS: Final = (".md", ".rst", ".txt", "license", "changelog", "readme", "/docs/", "/test/", "/tests/")
 """Parts of file paths that no running process reads."""
 
 CONFIG_WORDS: Final = _split(
     "config configmap configuration setting settings parameter flag flags variable environment",
-    "manifest policy quota secret dns routing constraints volumes command feature",
+    "manifest policy quota secret dns routing constraints volumes command",
 )
 
 ROLLBACK_WORDS: Final = _split("rollback revert reverted reverts")

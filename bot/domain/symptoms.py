@@ -50,6 +50,7 @@ class Symptoms:
     """Hosts and the alerting or named services of which they run an instance."""
     count: int
     text: str
+    titles: str
     words: Mapping[str, str]
     title_words: Mapping[str, str]
 
@@ -81,6 +82,7 @@ def read_symptoms(case: Case) -> Symptoms:
             else:
                 whole.add(service)
     text = "\n".join(f"{alert.title}\n{alert.details}" for alert in case.alerts)
+    titles = "\n".join(alert.title for alert in case.alerts)
     return Symptoms(
         onset=find_onset(case.alerts),
         pace=symptom_class(case.alerts),
@@ -96,8 +98,9 @@ def read_symptoms(case: Case) -> Symptoms:
         services_on=names.services_on(frozenset(services)),
         count=len(case.alerts),
         text=text,
+        titles=titles,
         words=words_of(text),
-        title_words=words_of("\n".join(alert.title for alert in case.alerts)),
+        title_words=words_of(titles),
     )
 
 

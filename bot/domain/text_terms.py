@@ -1,38 +1,49 @@
-"""What a change says of itself, and what of it the symptoms say too."""
+"""What the words of a change share with those of the symptoms."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
-from math import log2
 
-from bot.domain.change import ChangeEvent, ChangeKind
+from bot.domain.change import ChangeEvent
+from bot.domain.change_words import ChangeWords, words_in
 from bot.domain.correlation_case import Feature
 from bot.domain.ids import ChangeId, ServiceName
-from bot.domain.lexicon import CONFIG_WORDS, FUNCTION_WORDS, INERT_PATHS, INERT_WORDS, ROUTINE_WORDS
+from bot.domain.mechanisms import MECHANISMS
+from bot.domain.onset import SymptomClass
 from bot.domain.scene import Scene
 from bot.domain.vocabulary import Rarity, families_of, families_of_words, saturated, words_of
 from bot.domain.weights import WeightName
 
-_WORD = re.compile(r"[a-z]+")
 _RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
+_CODE_FAMILY = 0.5  # Our choice: a word of a path or a diff speaks of a matter half as clearly as the title.
+_LONG_DIFF = 60  # Our choice, in words: in a diff four times as long a shared word tells half as much.
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What one change has in common with the symptoms."""
+
+    name: Set[str]
+    said: Set[str]
+    touched: Set[str]
+    families: Set[str]
+    name_families: Set[str]
+    code_families: Set[str]
+    mechanisms: Set[str]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The texts of one case, split into words once."""
+    """The texts of one case beside each other."""
 
-    names: Mapping[ServiceName, Mapping[str, str]]
-    prose: Mapping[ChangeId, Mapping[str, str]]
-    code: Mapping[ChangeId, Mapping[str, str]]
-    families: Mapping[ChangeId, frozenset[str]]
+    words: Mapping[ChangeId, ChangeWords]
+    shared: Mapping[ChangeId, _Shared]
     name_rarity: Rarity
     """Of words of service names, among services: a service that changed ten times is one service."""
     rarity: Rarity
     family_rarity: Rarity
-    query_words: Set[str]
-    query_families: Set[str]
-    placed: frozenset[ServiceName]
+    mechanism_rarity: Rarity
+    told: bool
+    """A person's sentence says what is wrong."""
 
     @classmethod
     def of(cls, changes: Sequence[ChangeEvent], scene: Scene) -> "Reading":
@@ -40,105 +51,116 @@ class Reading:
 
         Names of alerting services are left out: where it hurts is what topology already says.
         """
+        query = _Query.of(scene)
+        words = {change.id: words_in(change) for change in changes}
+        shared = {change.id: query.shared_with(change.service, words[change.id]) for change in changes}
+        services = {change.service: shared[change.id].name for change in changes}
+        return cls(
+            words=words,
+            shared=shared,
+            name_rarity=Rarity(services.values()),
+            rarity=Rarity(found.said | found.touched for found in shared.values()),
+            family_rarity=Rarity(
+                found.families | found.name_families | found.code_families for found in shared.values()
+            ),
+            mechanism_rarity=Rarity(found.mechanisms for found in shared.values()),
+            told=scene.symptoms.pace is SymptomClass.TOLD,
+        )
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What the symptoms say."""
+
+    words: Set[str]
+    families: Set[str]
+    mechanisms: Set[str]
+    own: Set[str]
+    """Stems of the names of alerting services."""
+    placed: frozenset[ServiceName]
+
+    @classmethod
+    def of(cls, scene: Scene) -> "_Query":
         symptoms = scene.symptoms
         patterns = "\n".join(p.signature for p in scene.case.evidence.patterns if p.novelty >= _RATHER_NEW)
         names = () if symptoms.inferred else symptoms.services.keys()
         own = {word for name in names for word in words_of(name)}
-        services = {change.service: words_of(change.service) for change in changes}
-        prose = {change.id: words_of(f"{change.title}\n{change.body}") for change in changes}
-        code = {change.id: words_of(_code(change)) for change in changes}
-        families = {
-            change.id: families_of_words(
-                word
-                for key, word in (
-                    *services[change.service].items(),
-                    *prose[change.id].items(),
-                    *code[change.id].items(),
-                )
-                if key not in own
-            )
-            for change in changes
-        }
+        titles = symptoms.titles.lower()
         return cls(
-            names=services,
-            prose=prose,
-            code=code,
-            families=families,
-            name_rarity=Rarity(name.keys() for name in services.values()),
-            rarity=Rarity(prose[key].keys() | code[key].keys() for key in prose),
-            family_rarity=Rarity(families.values()),
-            query_words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
-            query_families=families_of(patterns)
-            | families_of_words(word for key, word in symptoms.title_words.items() if key not in own),
+            words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
+            families=families_of(patterns)
+            | families_of_words(word.lower() for key, word in symptoms.title_words.items() if key not in own),
+            mechanisms={m.name for m in MECHANISMS if m.told.search(titles)},
+            own=own,
             placed=symptoms.placed,
         )
+
+    def shared_with(self, service: ServiceName, words: ChangeWords) -> _Shared:
+        # A service that alerts or is named whole is counted by its place already.
+        name = frozenset[str]() if service in self.placed else self.words & words.name.keys()
+        said = (self.words & words.prose.keys()) - words.name.keys()
+        families = self._about(words.families)
+        return _Shared(
+            name=name,
+            said=said,
+            touched=(self.words & words.code.keys()) - words.prose.keys() - words.name.keys(),
+            families=families,
+            name_families=self._about(words.name_families) - families,
+            code_families=(self.families & words.code_families) - families,
+            mechanisms=self.mechanisms & words.mechanisms,
+        )
+
+    def _about(self, families: Mapping[str, frozenset[str]]) -> Set[str]:
+        """Return what of *families* the symptoms speak of too, beyond the names of alerting services."""
+        return {f for f in self.families & families.keys() if not self.own or families[f] - self.own}
 
 
 def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
     """Yield what the words of *change* share with those of the symptoms."""
-    name, prose, code = reading.names[change.service], reading.prose[change.id], reading.code[change.id]
-    # A service that alerts or is named whole is counted by its place already.
-    named = frozenset[str]() if change.service in reading.placed else reading.query_words & name.keys()
-    said = (reading.query_words & prose.keys()) - name.keys()
-    total = reading.name_rarity.total(named) + reading.rarity.total(said)
+    words, shared = reading.words[change.id], reading.shared[change.id]
+    total = reading.name_rarity.total(shared.name) + reading.rarity.total(shared.said)
     if total > 0:
-        words = [name[word] for word in sorted(named)] + [prose[word] for word in reading.rarity.rarest(said)]
-        sentence = f"its description shares {_listed(words)} with the symptoms"
+        found = [words.name[word] for word in sorted(shared.name)]
+        found += [words.prose[word] for word in reading.rarity.rarest(shared.said)]
+        sentence = f"its description shares {_listed(found)} with the symptoms"
         yield Feature(WeightName.WORDS, saturated(total), sentence)
-    touched = (reading.query_words & code.keys()) - prose.keys() - name.keys()
-    if touched:
-        words = [code[word] for word in reading.rarity.rarest(touched)]
-        sentence = f"its files or diff share {_listed(words)} with the symptoms"
-        yield Feature(WeightName.CODE, saturated(reading.rarity.total(touched)), sentence)
-    families = reading.query_families & reading.families[change.id]
+    if shared.touched:
+        found = [words.code[word] for word in reading.rarity.rarest(shared.touched)]
+        sentence = f"its files or diff share {_listed(found)} with the symptoms"
+        length = max(1.0, len(words.code) / _LONG_DIFF) ** 0.5
+        yield Feature(WeightName.CODE, saturated(reading.rarity.total(shared.touched) / length), sentence)
+    says_something = not (words.prose.keys() <= words.name.keys())
+    yield from _matters(change.service, shared, reading, says_something=says_something)
+
+
+def _matters(
+    service: ServiceName, shared: _Shared, reading: Reading, *, says_something: bool
+) -> Iterator[Feature]:
+    families = shared.families | shared.code_families
+    rarity = reading.family_rarity
     if families:
-        value = saturated(reading.family_rarity.total(families))
-        yield Feature(WeightName.FAMILIES, value, f"both are about {_listed(sorted(families))}")
+        weight = rarity.total(shared.families) + _CODE_FAMILY * rarity.total(
+            shared.code_families - shared.families
+        )
+        sentence = f"both are about {_listed(rarity.rarest(families))}"
+        yield Feature(WeightName.FAMILIES, saturated(weight), sentence)
+    if named := shared.name_families - families:
+        sentence = f"{service} is about {_listed(rarity.rarest(named))}, as the symptoms are"
+        yield Feature(WeightName.SERVICE_MATTER, saturated(rarity.total(named)), sentence)
+    if shared.mechanisms:
+        best = reading.mechanism_rarity.rarest(shared.mechanisms)
+        value = saturated(reading.mechanism_rarity.total(shared.mechanisms))
+        yield Feature(WeightName.MECHANISM, value, f"{_SENTENCES[best[0]]}, which fits what people see")
+    if (
+        reading.told
+        and says_something
+        and not (families or shared.mechanisms or shared.said or shared.touched)
+    ):
+        yield Feature(WeightName.UNRELATED, 1.0, "nothing it says of itself fits what people see")
 
 
-def _code(change: ChangeEvent) -> str:
-    """Return the paths and the diff of *change* as far as a running process reads them."""
-    read = [path for path in change.files if not _is_unread(path)]
-    return "" if change.files and not read else " ".join((*read, change.diff))
-
-
-def _is_unread(path: str) -> bool:
-    return any(part in f"/{path.lower()}" for part in INERT_PATHS)
+_SENTENCES = {mechanism.name: mechanism.sentence for mechanism in MECHANISMS}
 
 
 def _listed(words: Iterable[str]) -> str:
     return ", ".join(f"“{word}”" for word in list(words)[:3])
-
-
-def kind_features(change: ChangeEvent) -> Iterator[Feature]:
-    """Yield what sort of change it is, and how large."""
-    words = _title_words(change.title, change.service)
-    if change.kind in (ChangeKind.CONFIG, ChangeKind.FLAG) or CONFIG_WORDS.intersection(words):
-        yield Feature(WeightName.CONFIG, 1.0, "changes configuration, which takes effect at once")
-    elif _mostly(words, ROUTINE_WORDS):
-        yield Feature(WeightName.ROUTINE, 1.0, "reads like routine upkeep")
-    if change.kind is ChangeKind.MIGRATION or "migration" in words:
-        yield Feature(WeightName.MIGRATION, 1.0, "changes a database schema")
-    if _is_inert(change, words):
-        yield Feature(WeightName.INERT, 1.0, "by its description changes nothing at run time")
-    if change.files or change.diff:
-        size = log2(1.0 + len(change.files) + change.diff.count("\n")) / 4.0
-        yield Feature(WeightName.SIZE, size, f"touches {len(change.files)} files")
-
-
-@lru_cache(maxsize=20_000)
-def _title_words(title: str, service: ServiceName) -> tuple[str, ...]:
-    own = set(_WORD.findall(service.lower()))
-    words = _WORD.findall(title.lower())
-    return tuple(word for word in words if word not in own and word not in FUNCTION_WORDS)
-
-
-def _mostly(words: tuple[str, ...], kind: frozenset[str]) -> bool:
-    """Return whether the first of *words*, or half of them, are of this *kind*."""
-    return bool(words) and (words[0] in kind or 2 * sum(word in kind for word in words) >= len(words))
-
-
-def _is_inert(change: ChangeEvent, words: tuple[str, ...]) -> bool:
-    if change.files:
-        return all(_is_unread(path) for path in change.files)
-    return _mostly(words, INERT_WORDS)

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 
-from bot.domain.lexicon import FAMILIES_OF, STOP_WORDS, TELLING_WORDS
+from bot.domain.concepts import FAMILIES_OF
+from bot.domain.lexicon import COMMON_WORDS, STOP_WORDS, TELLING_WORDS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
-_ENDING = re.compile(r"(?<=.{3})(?:ings?|ed|ers?|es|s|e)$")
+_ENDING = re.compile(r"(?<=.{3})(?:ings?|ed|es|s|e)$|(?<=.{5})(?:ers?)$")
 _MAX_TEXT = 20_000  # Our choice: enough for a long diff, and a bound on hostile input.
 _STEM_LENGTH = 6
 _ONE_TELLING_WORD = 2.5  # Our choice: a word that one of ten changes has brings the overlap to 0.6.
@@ -37,11 +38,46 @@ def words_of(text: str) -> Mapping[str, str]:
     return found
 
 
+@lru_cache(maxsize=20_000)
+def words_of_name(name: str) -> Mapping[str, str]:
+    """Return stem → word for the *name* of a service; words written together come apart: `cartservice`."""
+    found = dict(words_of(name))
+    for word in list(found.values()):
+        for part in _apart(word.lower()):
+            if _says_something(part):
+                found[stem(part)] = part
+    return found
+
+
+def _apart(word: str) -> list[str]:
+    """Return the words that *word* is made of, as far as the vocabulary knows them at its ends."""
+    if len(word) < 2 * _LEAST_PART or word in FAMILIES_OF:
+        return [word]
+    for tail in _TAILS:
+        if word.endswith(tail) and len(word) >= len(tail) + _LEAST_PART:
+            return [*_apart(word.removesuffix(tail)), tail]
+    for cut in range(len(word) - _LEAST_PART, _LEAST_PART - 1, -1):
+        if word[:cut] in FAMILIES_OF:
+            return [word[:cut], *_apart(word[cut:])]
+    return [word]
+
+
+_LEAST_PART = 3
+_TAILS = ("services", "service", "server", "worker", "svc", "api", "app")
+
+
 @lru_cache(maxsize=50_000)
 def _parts_of(identifier: str) -> tuple[tuple[str, str], ...]:
     parts = [part.lower() for part in _HUMP.findall(identifier)]
     whole = ((identifier.lower(), identifier),) if len(parts) > 1 else ()
-    return (*whole, *((stem(part), part) for part in parts if _says_something(part)))
+    names = {
+        part.lower() for part in _HUMP.findall(identifier) if part.isupper() and len(part) == _NAME_LENGTH
+    }
+    return (*whole, *((stem(part), part) for part in parts if _says_something(part) or part in names))
+
+
+_NAME_LENGTH = 3
+"""Three capitals are the name of something; three other letters seldom say what a change is about."""
 
 
 @lru_cache(maxsize=20_000)
@@ -62,7 +98,7 @@ def families_of(text: str) -> frozenset[str]:
 
 def families_of_words(words: Iterable[str]) -> frozenset[str]:
     """Return the families of trouble that *words*, already split, speak of."""
-    return frozenset[str]().union(*(_families_of_word(word) for word in words))
+    return frozenset[str]().union(*(families_of_word(word) for word in words))
 
 
 def sounds_told(text: str, *, routed: bool) -> bool:
@@ -71,28 +107,50 @@ def sounds_told(text: str, *, routed: bool) -> bool:
     A monitor knows its service; so what reached nobody's service (not *routed*) needs fewer signs.
     """
     words = re.findall(r"[a-z']+", text.lower())
+    if not routed and _RULE.search(text) is None:
+        return len(words) >= _LEAST_UNROUTED
     if len(words) < _LEAST_SENTENCE:
         return False
-    if not routed and _RULE.search(text) is None:
-        return True
     return sum(word in TELLING_WORDS for word in words) >= _LEAST_TELLING
 
 
 _LEAST_SENTENCE = 5
+_LEAST_UNROUTED = 4
 _LEAST_TELLING = 2
 _RULE = re.compile(r"\b(above|below|exceeds?|threshold|p\d\d|burn|elevated|rate)\b|[<>]|\d ?%", re.IGNORECASE)
 
 
-_FAMILIES_OF_STEM = {stem(word): families for word, families in FAMILIES_OF.items()}
+def _by_stem() -> Mapping[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for word, families in FAMILIES_OF.items():
+        found[stem(word)] = found.get(stem(word), frozenset()) | families
+    return found
+
+
+_FAMILIES_OF_STEM = _by_stem()
 
 
 @lru_cache(maxsize=20_000)
-def _families_of_word(word: str) -> frozenset[str]:
+def families_of_word(word: str) -> frozenset[str]:
+    """Return the families that one *word* in lower case belongs to."""
     return _FAMILIES_OF_STEM.get(stem(word), frozenset())
 
 
 def _says_something(word: str) -> bool:
-    return len(word) > 1 and word not in STOP_WORDS and not (word.isdigit() and len(word) < 3)
+    if word in STOP_WORDS:
+        return False
+    return (
+        len(word) >= _LEAST_WORD or word in FAMILIES_OF or (len(word) == _LEAST_NUMBER and word[0].isdigit())
+    )
+
+
+_LEAST_WORD = 4
+"""Our choice: shorter words are seldom more than glue, unless the vocabulary knows them."""
+_LEAST_NUMBER = 3
+
+
+_COMMON = 0.5  # Our choice: a word that changes everywhere are full of is half a word.
+_COMMON_STEMS = frozenset(stem(word) for word in COMMON_WORDS)
 
 
 class Rarity:
@@ -105,7 +163,8 @@ class Rarity:
 
     def weight(self, word: str) -> float:
         """Return the inverse document frequency of *word*, at least 0."""
-        return max(0.0, math.log((self._count + _OTHER_CHANGES + 1) / (self._seen.get(word, 0) + 0.5)))
+        rare = max(0.0, math.log((self._count + _OTHER_CHANGES + 1) / (self._seen.get(word, 0) + 0.5)))
+        return _COMMON * rare if word in _COMMON_STEMS else rare
 
     def total(self, words: Iterable[str]) -> float:
         """Return the weight of all *words* together."""
