@@ -14,11 +14,11 @@ from tests.scenarios.running import Rig, running
 pytestmark = pytest.mark.timeout(300)
 
 INCIDENTS = 50
-ROOMS = tuple(SlackChannel(f"C0ROOM{number}", f"room-{number}") for number in range(10))
+ROOMS = tuple(SlackChannel(f"C0ROOM{number}", f"room-{number}") for number in range(25))
 
 
 def with_a_service_for_each_room(yaml: str) -> str:
-    """Slack takes one message a second in each channel: ten channels make the burst a short one."""
+    """Slack takes one message a second in each channel: many channels make the burst a short one."""
     services = "".join(
         f"  service-{room.id.lower()}:\n    pagerduty: [P{room.id}]\n    channel: {room.id}\n"
         for room in ROOMS

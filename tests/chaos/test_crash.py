@@ -56,3 +56,17 @@ async def test_a_killed_bot_finishes_what_was_approved_exactly_once(rig: Rig, at
     assert done.ts == card.ts
     assert [effect["after"] for effect in (await rig.stage.effects())[effects:]] == ["41"]
     assert len(rig.cards(incident.id)) == 1
+
+
+async def test_a_bot_that_is_told_to_stop_while_it_runs_a_step_ends_well_and_goes_on_later(rig: Rig) -> None:
+    incident, card = await rig.offered()
+    effects = len(await rig.stage.effects())
+    await rig.press(ALICE.id, card)
+    await rig.card(incident.id, "Running")
+
+    code = await rig.stop()
+    await rig.start()
+    await rig.card(incident.id, "Recovered")
+
+    assert code == 0
+    assert [effect["after"] for effect in (await rig.stage.effects())[effects:]] == ["41"]

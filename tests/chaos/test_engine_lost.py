@@ -1,13 +1,25 @@
 """The engine's file is damaged or gone: a new epoch, open incidents go on, and no earlier approval counts."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from adapters.sandbox.stage import ALICE
 from tests.scenarios.running import Rig, running
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("engine-lost"),
+    pytest.mark.timeout(300),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    async with running(tmp_path_factory.mktemp("engine-lost")) as running_rig:
+        yield running_rig
 
 
 def engine_files(rig: Rig) -> list[Path]:
@@ -15,24 +27,24 @@ def engine_files(rig: Rig) -> list[Path]:
 
 
 @pytest.mark.parametrize("loss", ["damaged", "removed"])
-async def test_a_lost_engine_voids_the_old_button_and_offers_a_new_one(tmp_path: Path, loss: str) -> None:
-    async with running(tmp_path) as rig:
-        incident, card = await rig.offered()
-        await rig.stop()
-        for file in engine_files(rig):
-            if loss == "removed":
-                file.unlink()
-            else:
-                file.write_bytes(b"this is no database " * 512)
+async def test_a_lost_engine_voids_the_old_button_and_offers_a_new_one(rig: Rig, loss: str) -> None:
+    incident, card = await rig.offered()
+    effects = await rig.stage.effects()
+    await rig.stop()
+    for file in engine_files(rig):
+        if loss == "removed":
+            file.unlink()
+        else:
+            file.write_bytes(b"this is no database " * 512)
 
-        await rig.start()
-        again = await rig.offer(incident.id, 2)
-        refusal = await rig.press_and_hear(ALICE.id, card)
-        effects = [effect["after"] for effect in await rig.stage.effects()]
-        await rig.press(ALICE.id, again)
-        await rig.card(incident.id, "Recovered")
+    await rig.start()
+    again = await rig.offer(incident.id, 2)
+    refusal = await rig.press_and_hear(ALICE.id, card)
+    untouched = await rig.stage.effects()
+    await rig.press(ALICE.id, again)
+    await rig.card(incident.id, "Recovered")
 
-        assert again.ts == card.ts
-        assert refusal.startswith("The proposal was withdrawn: it was made before a restart")
-        assert effects == ["42"]
-        assert [effect["after"] for effect in await rig.stage.effects()] == ["42", "41"]
+    assert again.ts == card.ts
+    assert refusal.startswith("The proposal was withdrawn: it was made before a restart")
+    assert untouched == effects
+    assert [effect["after"] for effect in (await rig.stage.effects())[len(effects) :]] == ["41"]

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -51,8 +51,6 @@ class Rig:
     environment: Mapping[str, str]
     _paged: int = 0
     _deploys: int = 0
-    family: dict[int, str] = field(default_factory=dict)
-    """The children of the bot's last start, by process id."""
 
     @property
     def slack(self) -> SandboxSlack:
@@ -66,7 +64,6 @@ class Rig:
 
     async def start(self) -> None:
         await self.bot.start()
-        self.family = descendants(self.bot.pid)
 
     async def stop(self) -> int:
         """Stop the bot and return its exit code once nothing of it is left."""
@@ -218,7 +215,7 @@ async def running(
     temporary = folder / "tmp"
     temporary.mkdir()
     async with running_stage(
-        folder, rate=25, is_watched=is_watched, roll_seconds=roll_seconds, more_channels=more_channels
+        folder, rate=20, is_watched=is_watched, roll_seconds=roll_seconds, more_channels=more_channels
     ) as stage:
         catalogue = folder / "services.yaml"
         catalogue.write_text(services(catalogue.read_text()))
