@@ -1,7 +1,9 @@
 """The worker that carries out workflows and activities in this process."""
 
 import logging
+import traceback
 from datetime import timedelta
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -30,7 +32,10 @@ def incident_worker(client: Client, activities: Activities) -> Worker:
 
 
 def _without_trace(record: logging.LogRecord) -> bool:
+    """Keep the kind of error and where it was raised; the rest of its trace is left out."""
     if record.exc_info is not None and record.exc_info[1] is not None:
-        record.msg = f"{record.getMessage()} ({type(record.exc_info[1]).__name__})"
+        frames = traceback.extract_tb(record.exc_info[2])
+        where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        record.msg = f"{record.getMessage()} ({type(record.exc_info[1]).__name__}{where})"
         record.args, record.exc_info, record.exc_text = None, None, None
     return True
