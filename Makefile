@@ -50,8 +50,11 @@ lint: $(STAMP) ## Check format, style, types and the direction of imports.
 bench: $(STAMP) ## Measure, print a table, and write .bench/results.json.
 	@$(BIN)/python -m tests.bench
 
-lock: ## Resolve requirements.lock anew (Python 3.11).
-	@$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --extra embedded --extra dev --extra postgres -o requirements.lock pyproject.toml
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
+lock: ## Resolve both lock files anew (Python 3.11; add UPGRADE=1 for newer versions).
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra dev --extra postgres -o requirements.lock pyproject.toml
+	@cp requirements.lock requirements-runtime.lock
+	@$(COMPILE) --extra embedded --extra postgres -o requirements-runtime.lock pyproject.toml
 
 clean: ## Remove what was made here, the virtual environment included.
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench

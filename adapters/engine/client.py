@@ -37,7 +37,8 @@ class TemporalWorkflows:
                 start_signal=signal,
                 start_signal_args=["the record changed"] if signal else [],
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                # One that a stranger on this machine ended by force may begin again; one that came to its end not.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 rpc_timeout=CALL,
             )
         except WorkflowAlreadyStartedError:

@@ -78,7 +78,12 @@ async def embedded_temporal(
         spec = ChildSpec(
             name="temporal",
             argv=(str(program), *_arguments(file.path, (port, *others), namespace)),
-            environment={"LANG": "C.UTF-8", "HOME": str(folder.temporal_folder), "GOMEMLIMIT": MEMORY_LIMIT},
+            environment={
+                "LANG": "C.UTF-8",
+                "HOME": str(folder.temporal_folder),
+                "USER": "handrail",  # Go asks for it where the user id is not in /etc/passwd.
+                "GOMEMLIMIT": MEMORY_LIMIT,
+            },
             folder=folder.temporal_folder,
             log_file=folder.logs_folder / "temporal.log",
             inherited_fds=(folder.lock_fd,),
