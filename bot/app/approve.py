@@ -83,8 +83,13 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
             await check_again(world, proposal.id)
         case Action.APPROVE | Action.DENY | Action.IT_RAN | Action.IT_DID_NOT:
             pass
-    await _wake(world, proposal.incident)
-    await show(world, proposal.incident)
+    # At the same time: a silent Slack must not hold up the start, nor a silent engine the answer.
+    both = await asyncio.gather(
+        _wake(world, proposal.incident), show(world, proposal.incident), return_exceptions=True
+    )
+    for failure in both:
+        if failure is not None:
+            raise failure
     if click.action is Action.APPROVE and ruling.state is ProposalState.APPROVED:
         await _acknowledge(world, proposal.incident)  # Last: a slow pager must not hold up the start.
 

@@ -29,9 +29,13 @@ _AGAIN = frozenset(
 
 async def show(world: World, incident_id: IncidentId) -> None:
     """Post the incident's card, or edit it in place; a stored proposal becomes `PROPOSED` once it stands."""
-    record = await world.book.get(incident_id)
-    if record is None:
-        return
+    async with world.turns.of(incident_id):
+        record = await world.book.get(incident_id)
+        if record is not None:
+            await _draw(world, record)
+
+
+async def _draw(world: World, record: IncidentRecord) -> None:
     card = await compose(world, record)
     if card.offer and card.offer.state is ProposalState.PENDING:
         card = await _offer(world, record, card)

@@ -1,11 +1,13 @@
 """What the application's functions are handed: the ports and the team's own data."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 from bot.domain.catalogue import Catalogue
-from bot.domain.ids import PlaybookId
+from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.redaction import Redactor
 from bot.domain.weights import Weights
@@ -54,6 +56,17 @@ class Sources:
     added: AddedTools | None = None
 
 
+class Turns:
+    """One at a time for each incident: an older drawing of a card must not overtake a newer one."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[IncidentId, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, incident: IncidentId) -> asyncio.Lock:
+        """Return the incident's lock; it is gone when nobody holds or awaits it."""
+        return self._locks.setdefault(incident, asyncio.Lock())
+
+
 @dataclass(frozen=True)
 class World:
     """Everything outside, by port, with the catalogue, the playbooks and the weights."""
@@ -77,4 +90,5 @@ class World:
     weights: Weights
     redactor: Redactor
     manners: Manners
+    turns: Turns = field(default_factory=Turns)
     sources: Sources = Sources()
