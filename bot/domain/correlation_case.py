@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
 from bot.domain.evidence import Evidence
-from bot.domain.frozen import Frozen
 from bot.domain.ids import ServiceName
 from bot.domain.topology import Topology
 from bot.domain.weights import WeightName
@@ -28,7 +27,8 @@ class Case:
     """Services known to exist, beside those that changes and topology name."""
 
 
-class Term(Frozen):
+@dataclass(frozen=True, slots=True)
+class Term:
     """One reason for or against, with the sentence that people see."""
 
     name: str

@@ -11,7 +11,7 @@ from bot.domain.kind_terms import kind_features
 from bot.domain.names import names_in
 from bot.domain.onset import SymptomClass
 from bot.domain.place_terms import place_features
-from bot.domain.rollback import is_lower_version, is_rollback, undone_by
+from bot.domain.rollback import is_lower_version, is_rollback, is_undone_by
 from bot.domain.scene import Scene, spoken
 from bot.domain.telemetry_terms import error_features, exposure_features, history_features, instance_features
 from bot.domain.weights import HalfLives, WeightName
@@ -63,11 +63,11 @@ def half_life_min(pace: SymptomClass, half_lives: HalfLives) -> float:
 def _undoing(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     if is_rollback(change):
         yield Feature(WeightName.ROLLBACK, 1.0, "is itself a rollback")
-    elif is_lower_version(change, scene.timeline_of(change)):
+    elif is_lower_version(change, scene.last_before(change)):
         yield Feature(WeightName.LOWER_VERSION, 1.0, "goes back to a lower version")
-    undoing = undone_by(change, scene.timeline_of(change), before=scene.symptoms.onset)
-    if undoing is not None:
-        gap = spoken(scene.symptoms.onset - undoing.live_at)
+    following = scene.next_after(change)
+    if following is not None and is_undone_by(change, following, before=scene.symptoms.onset):
+        gap = spoken(scene.symptoms.onset - following.live_at)
         yield Feature(WeightName.UNDONE, 1.0, f"was rolled back {gap} before the first symptom")
 
 

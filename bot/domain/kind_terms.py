@@ -23,29 +23,40 @@ _BY_TITLE = 0.6  # Our choice: a title that says "config" may tidy it or move it
 _MOST_LINES = 400  # Our choice: a value that matters and stands later in a diff is not found.
 
 
-def kind_features(change: ChangeEvent) -> Iterator[Feature]:
-    """Yield what the kind, the title and the size of *change* say of it, whatever the symptoms."""
-    words = _title_words(change.title, change.service)
+def kind_features(change: ChangeEvent) -> tuple[Feature, ...]:
+    """Return what the kind, the title and the size of *change* say of it, whatever the symptoms."""
+    return _measured(change.kind, change.service, change.title, change.files, change.diff)
+
+
+@lru_cache(maxsize=4_000)
+def _measured(
+    kind: ChangeKind, service: ServiceName, title: str, files: tuple[str, ...], diff: str
+) -> tuple[Feature, ...]:
+    return tuple(_measure(kind, _title_words(title, service), title, files, diff))
+
+
+def _measure(
+    kind: ChangeKind, words: tuple[str, ...], title: str, files: tuple[str, ...], diff: str
+) -> Iterator[Feature]:
     routine = _mostly(words, ROUTINE_WORDS)
-    if change.kind in (ChangeKind.CONFIG, ChangeKind.FLAG):
+    if kind in (ChangeKind.CONFIG, ChangeKind.FLAG):
         yield Feature(WeightName.CONFIG, 1.0, "changes configuration, which takes effect at once")
     elif not routine and CONFIG_WORDS.intersection(words):
         yield Feature(WeightName.CONFIG, _BY_TITLE, "speaks of configuration, which takes effect at once")
     elif routine:
         yield Feature(WeightName.ROUTINE, 1.0, "reads like routine upkeep")
-    if change.kind is ChangeKind.MIGRATION or "migration" in words:
+    if kind is ChangeKind.MIGRATION or "migration" in words:
         yield Feature(WeightName.MIGRATION, 1.0, "changes a database schema")
-    if _is_inert(change, words):
+    if _is_inert(files, words):
         yield Feature(WeightName.INERT, 1.0, "by its description changes nothing at run time")
-    if change.files or change.diff:
-        size = log2(1.0 + len(change.files) + change.diff.count("\n")) / 4.0
-        yield Feature(WeightName.SIZE, size, f"touches {len(change.files)} files")
-    tuned = _tuned(change.title, change.diff)
+    if files or diff:
+        size = log2(1.0 + len(files) + diff.count("\n")) / 4.0
+        yield Feature(WeightName.SIZE, size, f"touches {len(files)} files")
+    tuned = _tuned(title, diff)
     if tuned:
         yield Feature(WeightName.TUNED, 1.0, f"changes a value: {tuned}")
 
 
-@lru_cache(maxsize=20_000)
 def _title_words(title: str, service: ServiceName) -> tuple[str, ...]:
     own = set(_WORD.findall(service.lower()))
     words = _WORD.findall(title.lower())
@@ -57,13 +68,12 @@ def _mostly(words: tuple[str, ...], kind: frozenset[str]) -> bool:
     return bool(words) and (words[0] in kind or 2 * sum(word in kind for word in words) >= len(words))
 
 
-def _is_inert(change: ChangeEvent, words: tuple[str, ...]) -> bool:
-    if change.files:
-        return all(is_unread(path) for path in change.files)
+def _is_inert(files: tuple[str, ...], words: tuple[str, ...]) -> bool:
+    if files:
+        return all(is_unread(path) for path in files)
     return _mostly(words, INERT_WORDS)
 
 
-@lru_cache(maxsize=4_000)
 def _tuned(title: str, diff: str) -> str:
     """Return the value that a change moves, such as `8h -> 2m`, "" when none is seen to move."""
     told = _TUNED.search(title)

@@ -1,7 +1,7 @@
 """Find names of services, hosts and environments in text, whole names only."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
@@ -14,10 +14,30 @@ def names_in(name: str, text: str) -> bool:
     return bool(name) and _stands_in(name.lower(), text.lower(), _tokens(text))
 
 
-def named_among(names: Iterable[_Name], text: str) -> frozenset[_Name]:
-    """Return those of *names* that stand in *text*."""
-    lowered, tokens = text.lower(), _tokens(text)
-    return frozenset(name for name in names if name and _stands_in(name.lower(), lowered, tokens))
+def named_among(names: frozenset[_Name], text: str) -> frozenset[_Name]:
+    """Return those of *names* that stand in *text*; the same thousands of names are sorted once."""
+    plain, odd = _sorted_out(names)
+    found = [plain[token] for token in _tokens(text) if token in plain]
+    if odd:
+        lowered = text.lower()
+        found.append(frozenset(name for name, low in odd if _stands_in(low, lowered, frozenset())))
+    return frozenset[_Name]().union(*found)
+
+
+@lru_cache(maxsize=64)
+def _sorted_out(
+    names: frozenset[_Name],
+) -> tuple[Mapping[str, frozenset[_Name]], tuple[tuple[_Name, str], ...]]:
+    """Return the names that are one token each, by that token, and the others with their lower case."""
+    plain: dict[str, set[_Name]] = {}
+    odd: list[tuple[_Name, str]] = []
+    for name in names:
+        low = name.lower()
+        if _TOKEN.fullmatch(low):
+            plain.setdefault(low, set()).add(name)
+        elif low:
+            odd.append((name, low))
+    return {low: frozenset(found) for low, found in plain.items()}, tuple(odd)
 
 
 @lru_cache(maxsize=1_000)

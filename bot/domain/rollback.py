@@ -1,7 +1,6 @@
 """Which changes go back, and which were taken back before the trouble began."""
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -29,31 +28,23 @@ def _speaks_of_rollback(title: str) -> bool:
     return _ROLL_BACK.search(title) is not None or not ROLLBACK_WORDS.isdisjoint(_WORD.findall(title.lower()))
 
 
-def is_lower_version(change: ChangeEvent, timeline: Sequence[ChangeEvent]) -> bool:
-    """Return whether *change* lowers the version that its service had by the last change before it.
-
-    *timeline* holds the changes of its service in its environment, oldest first.
-    """
+def is_lower_version(change: ChangeEvent, last: ChangeEvent | None) -> bool:
+    """Return whether *change* lowers the version that its service had by the *last* change before it."""
     mine = _version(change.version)
     if mine is None:
         return False
-    last = next((other for other in reversed(timeline) if other.live_at < change.live_at), None)
-    before = change.previous_version or (last.version if last is not None else None)
-    known = _version(before)
+    known = _version(change.previous_version or (last.version if last is not None else None))
     return known is not None and mine < known
 
 
-def undone_by(
-    change: ChangeEvent, timeline: Sequence[ChangeEvent], *, before: datetime
-) -> ChangeEvent | None:
-    """Return the rollback that took *change* back by *before*, None when it was still in force.
+def is_undone_by(change: ChangeEvent, following: ChangeEvent | None, *, before: datetime) -> bool:
+    """Return whether *following*, the next change of the same service, took *change* back by *before*.
 
-    A rollback takes back the last change of its service that is no rollback itself; *timeline* as above.
+    A rollback takes back the last change of its service that is no rollback itself.
     """
-    if is_rollback(change):
-        return None
-    following = next((other for other in timeline if change.live_at < other.live_at <= before), None)
-    return following if following is not None and is_rollback(following) else None
+    if following is None or is_rollback(change):
+        return False
+    return following.live_at <= before and is_rollback(following)
 
 
 @lru_cache(maxsize=20_000)

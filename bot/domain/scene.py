@@ -1,8 +1,9 @@
 """One case, read once: its order in time, its neighbourhood, its errors."""
 
-from collections.abc import Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Case
@@ -24,17 +25,19 @@ class Scene:
     half_lives: HalfLives
     around: Mapping[ServiceName, tuple[Mapping[ServiceName, int], Mapping[ServiceName, int]]]
     """For each alerting service what it calls and what calls it, with the distance in calls."""
-    timelines: Mapping[_Place, tuple[ChangeEvent, ...]]
-    """The changes of one service in one environment, oldest first."""
+    timelines: Mapping[_Place, tuple[Sequence[datetime], Sequence[ChangeEvent]]]
+    """The changes of one service in one environment, oldest first, beside the times they were live."""
     blame: Mapping[ErrorPattern, frozenset[ServiceName]]
     """The services that an error points at: those it names, else the one that logged it."""
 
     @classmethod
     def of(cls, case: Case, symptoms: Symptoms, half_lives: HalfLives) -> "Scene":
         changed = frozenset(change.service for change in case.changes if change.service)
-        timelines: dict[_Place, list[ChangeEvent]] = {}
-        for change in sorted(case.changes, key=lambda change: (change.live_at, change.id)):
-            timelines.setdefault((change.service, change.environment), []).append(change)
+        timelines: dict[_Place, tuple[list[datetime], list[ChangeEvent]]] = {}
+        for at, _, change in sorted(((c.live_at, c.id, c) for c in case.changes), key=lambda row: row[:2]):
+            times, changes = timelines.setdefault((change.service, change.environment), ([], []))
+            times.append(at)
+            changes.append(change)
         return cls(
             case=case,
             symptoms=symptoms,
@@ -43,13 +46,21 @@ class Scene:
                 service: (case.topology.dependencies_of(service), case.topology.dependents_of(service))
                 for service in symptoms.services
             },
-            timelines={place: tuple(changes) for place, changes in timelines.items()},
+            timelines=timelines,
             blame={pattern: _blamed(pattern, changed) for pattern in case.evidence.patterns},
         )
 
-    def timeline_of(self, change: ChangeEvent) -> tuple[ChangeEvent, ...]:
-        """Return the changes of the same service in the same environment, oldest first."""
-        return self.timelines[change.service, change.environment]
+    def last_before(self, change: ChangeEvent) -> ChangeEvent | None:
+        """Return the last change that was live before *change*, same service and environment."""
+        times, changes = self.timelines[change.service, change.environment]
+        index = bisect_left(times, change.live_at)
+        return changes[index - 1] if index else None
+
+    def next_after(self, change: ChangeEvent) -> ChangeEvent | None:
+        """Return the first change that was live after *change*, same service and environment."""
+        times, changes = self.timelines[change.service, change.environment]
+        index = bisect_right(times, change.live_at)
+        return changes[index] if index < len(changes) else None
 
 
 def _blamed(pattern: ErrorPattern, changed: frozenset[ServiceName]) -> frozenset[ServiceName]:

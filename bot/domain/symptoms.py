@@ -108,7 +108,10 @@ def read_symptoms(case: Case) -> Symptoms:
 class _Names:
     """Which names are services, which are their instances and which are hosts."""
 
-    services: frozenset[ServiceName]
+    changed: frozenset[ServiceName]
+    topology: frozenset[ServiceName]
+    listed: frozenset[ServiceName]
+    """Services in three sets, never made one: there may be thousands, and the same ones for every case."""
     service_of: Mapping[str, ServiceName]
     instances_of: Mapping[ServiceName, frozenset[str]]
     hosts: frozenset[str]
@@ -116,11 +119,8 @@ class _Names:
 
     @classmethod
     def of(cls, case: Case) -> "_Names":
-        services = frozenset(
-            {change.service for change in case.changes}
-            | set(case.topology.callees)
-            | set(case.topology.callers)
-        )
+        changed = frozenset(change.service for change in case.changes)
+        running = (changed, case.topology.services)
         service_of: dict[str, ServiceName] = {}
         members: dict[str, set[str]] = {}
         for fact in case.evidence.hosting:
@@ -130,19 +130,25 @@ class _Names:
                 members.setdefault(fact.owner, set()).add(fact.member)
         for members_here in members.values():
             for name in members_here - service_of.keys():
-                guess = _service_behind(name, services)
+                guess = _service_behind(name, running)
                 if guess is not None:
                     service_of[name] = guess
         for alert in case.alerts:
-            if alert.service is not None and alert.service not in services and alert.service not in members:
-                guess = _service_behind(alert.service, services)
+            if (
+                alert.service is not None
+                and not _is_in(alert.service, running)
+                and alert.service not in members
+            ):
+                guess = _service_behind(alert.service, running)
                 if guess is not None:
                     service_of.setdefault(alert.service, guess)
         instances: dict[ServiceName, set[str]] = {}
         for instance, service in service_of.items():
             instances.setdefault(service, set()).add(instance)
         return cls(
-            services=(services | case.services) - service_of.keys() - members.keys(),
+            changed=changed,
+            topology=case.topology.services,
+            listed=case.services,
             service_of=service_of,
             instances_of={service: frozenset(found) for service, found in instances.items()},
             hosts=frozenset(members),
@@ -176,7 +182,8 @@ class _Names:
 
     def named_in(self, text: str) -> frozenset[ServiceName]:
         """Return the known services whose whole name stands in *text*."""
-        return named_among(self.services, text)
+        found = (named_among(names, text) for names in (self.changed, self.topology, self.listed))
+        return frozenset[ServiceName]().union(*found) - self.service_of.keys() - self.members_of_host.keys()
 
     def services_on(self, services: frozenset[ServiceName]) -> Mapping[str, frozenset[ServiceName]]:
         """Return for each host which of *services* have an instance on it."""
@@ -191,11 +198,15 @@ class _Names:
         return {host: here for host, here in found.items() if here}
 
 
-def _service_behind(name: str, services: frozenset[ServiceName]) -> ServiceName | None:
+def _service_behind(name: str, services: tuple[frozenset[ServiceName], ...]) -> ServiceName | None:
     """Return the known service that *name* looks like an instance of: `cart-7d9f8b6c5-abcde`, `cart2`."""
     match = _POD_SUFFIX.match(name)
     if match is None:
         return None
     stems = [match.group("service"), match.group("bare")]
     base = [ServiceName(stem) for stem in stems if stem is not None]
-    return next((service for service in base if service in services), None)
+    return next((service for service in base if _is_in(service, services)), None)
+
+
+def _is_in(name: str, services: tuple[frozenset[ServiceName], ...]) -> bool:
+    return any(name in found for found in services)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bot.domain.ids import ServiceName
 
@@ -14,6 +15,11 @@ class Topology:
 
     callees: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
     callers: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
+
+    @cached_property
+    def services(self) -> frozenset[ServiceName]:
+        """Return every service that an edge names."""
+        return frozenset(self.callees).union(self.callers)
 
     @classmethod
     def of(cls, edges: Iterable[tuple[ServiceName, ServiceName]]) -> "Topology":
