@@ -35,6 +35,8 @@ async def test_a_slow_older_drawing_does_not_overtake_a_newer_one() -> None:
     await chat.reached.wait()
     await world.gate.withdraw(proposal.id, ProposalState.CANCELLED, "it was mended")
     newer = asyncio.create_task(show(world, proposal.incident))
+    for _ in range(50):  # As far as the newer one can come by itself.
+        await asyncio.sleep(0)
     chat.let_go.set()
     await asyncio.gather(older, newer)
 
