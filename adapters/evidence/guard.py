@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -84,6 +84,24 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(where[0]).partition("%")[0] for *_, where in found))
 
 
+class _Capped(httpx.AsyncByteStream):
+    """A body that fails once it is longer than allowed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, most: int) -> None:
+        self._stream = stream
+        self._left = most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            self._left -= len(part)
+            if self._left < 0:
+                raise httpx.ReadError("the body is too large")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends requests to addresses that were judged, and to no other."""
 
@@ -93,9 +111,11 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         *,
         resolver: Resolver = system_resolver,
         tls: ssl.SSLContext | None = None,
+        most_bytes: int | None = None,
     ) -> None:
         self._allowed = frozenset(allowed)
         self._resolver = resolver
+        self._most_bytes = most_bytes
         # Connections are not kept: one to an address would serve another name that has the same address, and
         # its certificate was checked for the first name only.
         self._inner = httpx.AsyncHTTPTransport(
@@ -120,7 +140,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             stream=request.stream,
             extensions=extensions,
         )
-        return await self._inner.handle_async_request(pinned)
+        answer = await self._inner.handle_async_request(pinned)
+        if self._most_bytes is not None and isinstance(answer.stream, httpx.AsyncByteStream):
+            answer.stream = _Capped(answer.stream, self._most_bytes)
+        return answer
 
     async def _judged(self, origin: Origin, request: httpx.Request) -> str:
         if origin.scheme not in _PORTS:

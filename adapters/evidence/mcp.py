@@ -1,0 +1,185 @@
+"""Tools of any MCP server, asked once for an incident. They may read; a tool that may write is refused."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, assert_never
+
+import httpx
+import structlog
+from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
+from langchain_mcp_adapters.tools import load_mcp_tools
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from adapters.evidence.guard import GuardedTransport, Origin
+from adapters.evidence.mcp_file import AllowedTool, CommandServer, HttpServer, McpFile, Server
+from adapters.runners.secrets import with_secrets
+from bot.domain.errors import NotFound
+from bot.domain.sources import AddedAnswer, Inquiry
+
+log = structlog.get_logger()
+
+WITHIN_S: Final = 4.0  # For one server with all its tools; the question as a whole has 5 s.
+MOST_TEXT: Final = 20_000
+MAX_BYTES: Final = 5 * 1024 * 1024
+MAY_WRITE: Final = "its server does not say that it only reads (readOnlyHint), so it is refused"
+DESTROYS: Final = "its server says that it can destroy (destructiveHint), so it is refused"
+
+
+class _Hints(BaseModel):
+    """What a server says of a tool; silence counts as writing."""
+
+    readOnlyHint: bool | None = None  # noqa: N815 - MCP's own name.
+    destructiveHint: bool | None = None  # noqa: N815 - MCP's own name.
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    type: str
+    text: str = ""
+
+
+class _Said(BaseModel):
+    """The parts of a tool's message that we read."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+    status: str
+    content: str | tuple[str | _Block, ...]
+
+
+class McpTools:
+    """Implements `AddedTools`. A session lasts for one inquiry: nothing is kept that could go stale."""
+
+    def __init__(
+        self, servers: McpFile, secrets: Mapping[str, SecretStr], *, within_s: float = WITHIN_S
+    ) -> None:
+        self._servers = servers.servers
+        self._secrets = secrets
+        self._within_s = within_s
+
+    async def ask(self, inquiry: Inquiry) -> tuple[AddedAnswer, ...]:
+        asked = (self._ask_server(name, server, inquiry) for name, server in self._servers.items())
+        return tuple(answer for answers in await asyncio.gather(*asked) for answer in answers)
+
+    async def _ask_server(self, name: str, server: Server, inquiry: Inquiry) -> list[AddedAnswer]:
+        answers: dict[str, AddedAnswer] = {}
+        problem = f"no answer within {self._within_s:g} s"
+        try:
+            async with asyncio.timeout(self._within_s), self._session(server) as session:
+                await session.initialize()
+                await _ask_tools(name, server.tools, session, inquiry, answers)
+        except TimeoutError:
+            log.warning("mcp_server_silent", server=name)
+        except NotFound as exc:
+            problem = str(exc)
+        except Exception as exc:  # noqa: BLE001 - The library raises whatever its tasks met, often in groups.
+            problem = "its server cannot be reached, or does not speak MCP"
+            log.warning("mcp_server_failed", server=name, kind=type(exc).__name__)
+        return [
+            answers.get(tool) or AddedAnswer(name=f"{name}.{tool}", problem=problem) for tool in server.tools
+        ]
+
+    @asynccontextmanager
+    async def _session(self, server: Server) -> AsyncIterator[ClientSession]:
+        match server:
+            case HttpServer():
+                connection = StreamableHttpConnection(
+                    transport="streamable_http",
+                    url=server.url,
+                    headers={k: with_secrets(v, self._secrets) for k, v in server.headers.items()},
+                    timeout=self._within_s,
+                    sse_read_timeout=self._within_s,
+                    httpx_client_factory=partial(_client, Origin.of(server.url)),
+                )
+                async with create_session(connection) as session:
+                    yield session
+            case CommandServer():
+                parameters = StdioServerParameters(
+                    command=server.argv[0],
+                    args=list(server.argv[1:]),
+                    # Beside these it gets PATH, HOME and the like, and none of the bot's own tokens.
+                    env={k: with_secrets(v, self._secrets) for k, v in server.environment.items()},
+                )
+                # What it writes for its own log was not redacted, so it may not stand in ours.
+                with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - Opening it does not wait.
+                    async with (
+                        stdio_client(parameters, errlog=nowhere) as (read, write),
+                        ClientSession(read, write) as session,
+                    ):
+                        yield session
+            case _:
+                assert_never(server)
+
+
+def _client(
+    origin: Origin,
+    headers: dict[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+    auth: httpx.Auth | None = None,
+) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=GuardedTransport([origin], most_bytes=MAX_BYTES),
+        headers={**(headers or {}), "Accept-Encoding": "identity"},
+        timeout=timeout,
+        auth=auth,
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
+async def _ask_tools(
+    server: str,
+    allowed: Mapping[str, AllowedTool],
+    session: ClientSession,
+    inquiry: Inquiry,
+    answers: dict[str, AddedAnswer],
+) -> None:
+    """Put what each allowed tool says into *answers*, as it comes."""
+    offered = {tool.name: tool for tool in await load_mcp_tools(session)}
+    for key, wanted in allowed.items():
+        name, tool = f"{server}.{key}", offered.get(key)
+        if tool is None:
+            answers[key] = AddedAnswer(name=name, problem="its server offers no such tool")
+            continue
+        if problem := refusal(tool.metadata or {}):
+            answers[key] = AddedAnswer(name=name, problem=problem)
+            continue
+        arguments = {k: _filled(value, inquiry) for k, value in wanted.arguments.items()}
+        message = await tool.ainvoke({"type": "tool_call", "id": key, "name": key, "args": arguments})
+        answers[key] = _answer(name, wanted, _Said.model_validate(message))
+
+
+def refusal(hints: Mapping[str, object]) -> str:
+    """Return why a tool with these hints may not be asked, blank when it may."""
+    said = _Hints.model_validate(hints)
+    if said.destructiveHint and not said.readOnlyHint:
+        return DESTROYS
+    if said.readOnlyHint is not True:
+        return MAY_WRITE
+    return DESTROYS if said.destructiveHint else ""
+
+
+def _answer(name: str, wanted: AllowedTool, said: _Said) -> AddedAnswer:
+    if said.status == "error":
+        return AddedAnswer(name=name, problem="it answered with an error")
+    blocks = [said.content] if isinstance(said.content, str) else said.content
+    # Pictures and files are left out: nobody redacted them.
+    texts = (block if isinstance(block, str) else block.text for block in blocks)
+    text = "\n".join(one for one in texts if one)
+    kept = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rpartition("\n")[0]
+    return AddedAnswer(name=name, text=kept, trust=wanted.trust, is_cut=len(kept) < len(text))
+
+
+def _filled(value: str | int | bool, inquiry: Inquiry) -> str | int | bool:
+    """Put a fact in the place of a placeholder that is the whole value; nothing is pasted into a text."""
+    facts = {
+        "{service}": inquiry.service or "",
+        "{incident}": inquiry.incident,
+        "{window.start}": inquiry.window.start.isoformat(),
+        "{window.end}": inquiry.window.end.isoformat(),
+    }
+    return facts.get(value, value) if isinstance(value, str) else value
