@@ -25,6 +25,12 @@ class ChangeWords:
     """Of its title and body."""
     code: Mapping[str, str]
     """Of its paths and its diff."""
+    named: frozenset[str]
+    """Stems of the service's name."""
+    said: frozenset[str]
+    """Stems of title and body that the name does not have."""
+    touched: frozenset[str]
+    """Stems of paths and diff that neither name nor description has."""
     name_families: Mapping[str, frozenset[str]]
     """Family → the stems of the service's name that speak of it."""
     families: Mapping[str, frozenset[str]]
@@ -50,15 +56,18 @@ def _read(service: ServiceName, title: str, body: str, files: tuple[str, ...], d
     name = words_of_name(service)
     prose = words_of(f"{title}\n{body}")
     code = words_of(_code(files, diff))
-    said = prose.keys() | code.keys()
+    described = prose.keys() | code.keys()
     return ChangeWords(
         name=name,
         prose=prose,
         code=code,
+        named=frozenset(name),
+        said=frozenset(prose.keys() - name.keys()),
+        touched=frozenset(code.keys() - prose.keys() - name.keys()),
         name_families=_families(name.items()),
         families=_families((key, word) for key, word in prose.items() if key not in name),
         code_families=frozenset().union(*(families_of_word(word.lower()) for word in code.values())),
-        mechanisms=frozenset(m for m, stems in _MECHANISM_STEMS.items() if not stems.isdisjoint(said)),
+        mechanisms=frozenset(m for m, stems in _MECHANISM_STEMS.items() if not stems.isdisjoint(described)),
     )
 
 

@@ -81,7 +81,7 @@ def measure(case: Case, weights: Weights) -> Measured:
     symptoms = read_symptoms(case)
     scene = Scene.of(case, symptoms, weights.half_lives)
     found = [change for change in case.changes if change.began_at <= symptoms.onset]
-    plain = {change.id: features_of(change, scene) for change in found}
+    plain = features_of(found, scene)
     found.sort(key=lambda c: (-_score(plain[c.id], weights), -c.live_at.timestamp(), c.id))
     reading = Reading.of(found[:MOST_READ], scene)
     return Measured(
@@ -132,17 +132,17 @@ def rank_suspects(case: Case, weights: Weights) -> Ranking:
 
 
 def _weigh(features: tuple[Feature, ...], weights: Weights) -> tuple[Term, ...]:
-    return tuple(
-        Term(name=f.name, log_odds=f.value * weights.values[f.name], sentence=f.sentence) for f in features
-    )
+    values = weights.values
+    return tuple([Term(f.name, f.value * values[f.name], f.sentence) for f in features])
 
 
 def _score(features: tuple[Feature, ...], weights: Weights) -> float:
-    return sum(feature.value * weights.values[feature.name] for feature in features)
+    values = weights.values
+    return sum([feature.value * values[feature.name] for feature in features])
 
 
 def _total(terms: tuple[Term, ...]) -> float:
-    return sum(term.log_odds for term in terms)
+    return sum([term.log_odds for term in terms])
 
 
 def _softmax(scores: list[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """What the ranking is given, and the terms it answers with."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
@@ -36,8 +37,7 @@ class Term:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """What a term measures before its weight: `value` units of `name`."""
 
     name: WeightName

@@ -1,12 +1,13 @@
 """What speaks for or against one change: each function measures, none weighs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from math import log2
 from typing import assert_never
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
+from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.kind_terms import kind_features
 from bot.domain.names import names_in
 from bot.domain.onset import SymptomClass
@@ -19,21 +20,31 @@ from bot.domain.weights import HalfLives, WeightName
 _PRODUCTION = frozenset({"production", "prod", "live", ""})
 
 
-def features_of(change: ChangeEvent, scene: Scene) -> tuple[Feature, ...]:
-    """Return what is measured about *change* in *scene*, text apart; what is not known gives no feature."""
-    return tuple(_measure(change, scene))
+def features_of(changes: Iterable[ChangeEvent], scene: Scene) -> dict[ChangeId, tuple[Feature, ...]]:
+    """Return what is measured about each change, text apart; what is not known gives no feature."""
+    places: dict[tuple[ServiceName, tuple[ServiceName, ...]], tuple[Feature, ...]] = {}
+    found: dict[ChangeId, tuple[Feature, ...]] = {}
+    for change in changes:
+        key = (change.service, change.also_touches)
+        place = places.get(key)
+        if place is None:
+            place = places[key] = tuple(place_features(change, scene))
+        found[change.id] = (*_time(change, scene), *place, *kind_features(change), *_observed(change, scene))
+    return found
 
 
-def _measure(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
-    yield from _time(change, scene)
-    yield from place_features(change, scene)
-    yield from kind_features(change)
+def _observed(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     yield from _undoing(change, scene)
     yield from _environment(change, scene)
-    yield from exposure_features(change, scene)
-    yield from error_features(change, scene)
-    yield from history_features(change, scene.case.evidence)
-    yield from instance_features(change, scene.symptoms)
+    evidence = scene.case.evidence
+    if evidence.versions:
+        yield from exposure_features(change, scene)
+    if scene.blame:
+        yield from error_features(change, scene)
+    if evidence.history:
+        yield from history_features(change, evidence)
+    if scene.symptoms.instances:
+        yield from instance_features(change, scene.symptoms)
 
 
 def _time(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:

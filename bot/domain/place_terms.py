@@ -11,6 +11,7 @@ from bot.domain.weights import WeightName
 
 
 def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
+    """Yield how what *change* reached lies to what hurts: the same for all changes of the same services."""
     symptoms = scene.symptoms
     if not symptoms.services or not change.service:
         return
@@ -26,7 +27,7 @@ def place_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     if len(explained) < total:
         missed = f"explains {len(explained)} of {total} alerting services"
         yield Feature(WeightName.UNEXPLAINED, _certainty(scene) * (1.0 - len(explained) / total), missed)
-    origins = origins_of(scene)
+    origins = scene.origins
     if origins and not origins <= explained:
         beyond = sorted(origins - explained)
         value = _certainty(scene) * len(beyond) / len(origins)
@@ -44,18 +45,6 @@ _DOUBTFUL = 0.5
 def _certainty(scene: Scene) -> float:
     """Return how much a missing path speaks against a change."""
     return _DOUBTFUL if scene.symptoms.pace is SymptomClass.TOLD else 1.0
-
-
-def origins_of(scene: Scene) -> frozenset[ServiceName]:
-    """Return the alerting services that call no other alerting service: where the trouble seems to start.
-
-    Services that only say nothing arrives any more are left out: their callers fell silent first.
-    """
-    loud = scene.symptoms.services.keys() - scene.symptoms.quiet
-    below = {service: scene.around[service][0].keys() & loud for service in loud}
-    return frozenset(
-        service for service in loud if all(service in below[other] for other in below[service] - {service})
-    )
 
 
 def _nearest(

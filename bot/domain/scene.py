@@ -14,6 +14,7 @@ from bot.domain.symptoms import Symptoms
 from bot.domain.weights import HalfLives
 
 _Place = tuple[ServiceName, str]
+_Around = tuple[Mapping[ServiceName, int], Mapping[ServiceName, int]]
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Scene:
     case: Case
     symptoms: Symptoms
     half_lives: HalfLives
-    around: Mapping[ServiceName, tuple[Mapping[ServiceName, int], Mapping[ServiceName, int]]]
+    around: Mapping[ServiceName, _Around]
     """For each alerting service what it calls and what calls it, with the distance in calls."""
     timelines: Mapping[_Place, tuple[Sequence[datetime], Sequence[ChangeEvent]]]
     """The changes of one service in one environment, oldest first, beside the times they were live."""
+    origins: frozenset[ServiceName]
+    """The alerting services that call no other alerting service: where the trouble seems to start."""
     blame: Mapping[ErrorPattern, frozenset[ServiceName]]
     """The services that an error points at: those it names, else the one that logged it."""
 
@@ -38,14 +41,16 @@ class Scene:
             times, changes = timelines.setdefault((change.service, change.environment), ([], []))
             times.append(at)
             changes.append(change)
+        around = {
+            service: (case.topology.dependencies_of(service), case.topology.dependents_of(service))
+            for service in symptoms.services
+        }
         return cls(
             case=case,
             symptoms=symptoms,
             half_lives=half_lives,
-            around={
-                service: (case.topology.dependencies_of(service), case.topology.dependents_of(service))
-                for service in symptoms.services
-            },
+            around=around,
+            origins=_origins(symptoms, around),
             timelines=timelines,
             blame={pattern: _blamed(pattern, changed) for pattern in case.evidence.patterns},
         )
@@ -61,6 +66,15 @@ class Scene:
         times, changes = self.timelines[change.service, change.environment]
         index = bisect_right(times, change.live_at)
         return changes[index] if index < len(changes) else None
+
+
+def _origins(symptoms: Symptoms, around: Mapping[ServiceName, _Around]) -> frozenset[ServiceName]:
+    """Services that only say nothing arrives any more are left out: their callers fell silent first."""
+    loud = symptoms.services.keys() - symptoms.quiet
+    below = {service: around[service][0].keys() & loud for service in loud}
+    return frozenset(
+        service for service in loud if all(service in below[other] for other in below[service] - {service})
+    )
 
 
 def _blamed(pattern: ErrorPattern, changed: frozenset[ServiceName]) -> frozenset[ServiceName]:

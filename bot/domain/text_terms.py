@@ -1,7 +1,8 @@
 """What the words of a change share with those of the symptoms."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.domain.change import ChangeEvent
 from bot.domain.change_words import ChangeWords, words_in
@@ -18,17 +19,16 @@ _CODE_FAMILY = 0.5  # Our choice: a word of a path or a diff speaks of a matter 
 _LONG_DIFF = 60  # Our choice, in words: in a diff four times as long a shared word tells half as much.
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(NamedTuple):
     """What one change has in common with the symptoms."""
 
-    name: Set[str]
-    said: Set[str]
-    touched: Set[str]
-    families: Set[str]
-    name_families: Set[str]
-    code_families: Set[str]
-    mechanisms: Set[str]
+    name: frozenset[str]
+    said: frozenset[str]
+    touched: frozenset[str]
+    families: frozenset[str]
+    name_families: frozenset[str]
+    code_families: frozenset[str]
+    mechanisms: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Reading:
 class _Query:
     """What the symptoms say."""
 
-    words: Set[str]
-    families: Set[str]
-    mechanisms: Set[str]
-    own: Set[str]
+    words: frozenset[str]
+    families: frozenset[str]
+    mechanisms: frozenset[str]
+    own: frozenset[str]
     """Stems of the names of alerting services."""
     placed: frozenset[ServiceName]
 
@@ -87,32 +87,35 @@ class _Query:
         own = {word for name in names for word in words_of(name)}
         titles = symptoms.titles.lower()
         return cls(
-            words=(symptoms.words.keys() | words_of(patterns).keys()) - own,
+            words=frozenset((symptoms.words.keys() | words_of(patterns).keys()) - own),
             families=families_of(patterns)
             | families_of_words(word.lower() for key, word in symptoms.title_words.items() if key not in own),
-            mechanisms={m.name for m in MECHANISMS if m.told.search(titles)},
-            own=own,
+            mechanisms=frozenset(m.name for m in MECHANISMS if m.told.search(titles)),
+            own=frozenset(own),
             placed=symptoms.placed,
         )
 
     def shared_with(self, service: ServiceName, words: ChangeWords) -> _Shared:
         # A service that alerts or is named whole is counted by its place already.
-        name = frozenset[str]() if service in self.placed else self.words & words.name.keys()
-        said = (self.words & words.prose.keys()) - words.name.keys()
         families = self._about(words.families)
         return _Shared(
-            name=name,
-            said=said,
-            touched=(self.words & words.code.keys()) - words.prose.keys() - words.name.keys(),
+            name=_NONE if service in self.placed else self.words & words.named,
+            said=self.words & words.said,
+            touched=self.words & words.touched,
             families=families,
             name_families=self._about(words.name_families) - families,
             code_families=(self.families & words.code_families) - families,
             mechanisms=self.mechanisms & words.mechanisms,
         )
 
-    def _about(self, families: Mapping[str, frozenset[str]]) -> Set[str]:
+    def _about(self, families: Mapping[str, frozenset[str]]) -> frozenset[str]:
         """Return what of *families* the symptoms speak of too, beyond the names of alerting services."""
-        return {f for f in self.families & families.keys() if not self.own or families[f] - self.own}
+        if self.families.isdisjoint(families):
+            return _NONE
+        return frozenset(f for f in self.families if f in families and not families[f] <= self.own)
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
