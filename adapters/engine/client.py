@@ -39,6 +39,8 @@ class TemporalWorkflows:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 # One that a stranger on this machine ended by force may begin again; one that came to its end not.
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                # The answer then brings the first task with it; a start by signal has no such answer.
+                request_eager_start=signal is None,
                 rpc_timeout=CALL,
             )
         except WorkflowAlreadyStartedError:

@@ -203,10 +203,13 @@ def _arguments(file: Path, ports: tuple[int, ...], namespace: str) -> tuple[str,
         "log-format": "json",
     }
     pragmas = ("journal_mode=wal", "synchronous=full")
+    # Tasks come with the engine's answers instead of waiting to be polled for.
+    switches = ("system.enableEagerWorkflowStart=true", "system.enableActivityEagerExecution=true")
     return (
         *("server", "start-dev", "--headless", "--disable-config-file", "--disable-config-env"),
         *(word for name, value in options.items() for word in (f"--{name}", value)),
         *(word for pragma in pragmas for word in ("--sqlite-pragma", pragma)),
+        *(word for switch in switches for word in ("--dynamic-config-value", switch)),
     )
 
 
