@@ -1,6 +1,8 @@
 """The switch that stops everything, and the record that can be checked afterwards."""
 
 import json
+import os
+import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -10,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.sandbox.stage import ALICE
-from tests.scenarios.running import DENY, OFFERED, PROPOSE_AGAIN, Rig, running
+from tests.scenarios.running import DENY, OFFERED, PROPOSE_AGAIN, Rig, handrail, running
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -44,18 +46,39 @@ async def test_a_stopped_bot_starts_nothing_until_it_is_revived(rig: Rig) -> Non
     assert [effect["after"] for effect in await rig.stage.effects()] == ["42", "41"]
 
 
-async def test_the_record_is_intact_and_names_the_first_entry_that_was_changed(rig: Rig) -> None:
+async def test_a_kill_between_the_approval_and_the_start_stops_the_start(rig: Rig) -> None:
+    """The engine stands still meanwhile, so that the kill surely comes in between."""
+    incident, card = await rig.offered()
+    effects = await rig.stage.effects()
+    engine = rig.child("temporal")
+    os.kill(engine, signal.SIGSTOP)
+    await rig.press(ALICE.id, card)
+    while '"act": "approved"' not in (await rig.handrail("audit", "show", incident.id)).out:
+        pass  # Until the approval is on record; each look is a process of its own.
+
+    await rig.handrail("kill")
+    os.kill(engine, signal.SIGCONT)
+    withdrawn = await rig.card(incident.id, "Propose again")
+    await rig.handrail("revive")
+
+    assert "not started: Handrail is stopped" in withdrawn.shown_text
+    assert await rig.stage.effects() == effects
+
+
+async def test_the_record_is_intact_and_names_the_first_entry_that_was_changed(
+    rig: Rig, tmp_path: Path
+) -> None:
     incident, card = await rig.offered()
     await rig.press(ALICE.id, card, DENY)
     await rig.card(incident.id, "Denied by")
 
     intact = await rig.handrail("audit", "verify", "--json")
     shown = await rig.handrail("audit", "show", incident.id)
-    await rig.stop()
     entries = [json.loads(line) for line in shown.out.splitlines()]
     changed = next(entry["seq"] for entry in entries if entry["act"] == "offered")
-    tamper(rig.data / "audit.db", changed)
-    broken = await rig.handrail("audit", "verify", "--json")
+    tampered_copy(rig.data / "audit.db", tmp_path / "audit.db", changed)
+    settings = {**rig.environment, "HANDRAIL_DATA_DIR": str(tmp_path)}
+    broken = await handrail(settings, "audit", "verify", "--json")
 
     assert intact.code == 0
     assert json.loads(intact.out)["first_bad"] is None
@@ -64,10 +87,12 @@ async def test_the_record_is_intact_and_names_the_first_entry_that_was_changed(r
     assert json.loads(broken.out)["first_bad"] == changed
 
 
-def tamper(database: Path, seq: int) -> None:
-    """Change who did something, as somebody with the file would: the guards go first."""
-    with closing(sqlite3.connect(database)) as connection, connection:
-        guards = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+def tampered_copy(database: Path, copy: Path, seq: int) -> None:
+    """Copy the record and change who did something, as somebody with the file would: the guards go first."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        guards = target.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for (name,) in guards:
-            connection.execute(f'DROP TRIGGER "{name}"')
-        connection.execute("UPDATE audit SET actor = 'somebody else' WHERE seq = ?", (seq,))
+            target.execute(f'DROP TRIGGER "{name}"')
+        target.execute("UPDATE audit SET actor = 'somebody else' WHERE seq = ?", (seq,))
+        target.commit()
