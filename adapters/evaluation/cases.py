@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.evaluation.fields import integer, mappings, number, record, text, texts, when
+from adapters.evaluation.metrics import metric_shifts
 from bot.domain.alert import Alert, Severity
 from bot.domain.change import ChangeEvent, ChangeKind, RolloutStep
 from bot.domain.correlation_case import Case
@@ -269,6 +270,7 @@ def _evidence(raw: Mapping[str, Any], services: Iterable[ServiceName]) -> Eviden
             *(_pattern(entry) for entry in mappings(extra.get("patterns"))),
             *(_log_line(entry) for entry in mappings(extra.get("logs"))),
         ),
+        metrics=tuple(metric_shifts(extra.get("metrics"))),
         hosting=tuple(_hosting(raw.get("hosting"), frozenset(services))),
         rivals=tuple(_rival(entry) for entry in mappings(raw.get("rivals")) + mappings(extra.get("rivals"))),
         history=tuple(_history(entry) for entry in mappings(raw.get("history"))),

@@ -14,7 +14,13 @@ from bot.domain.onset import SymptomClass
 from bot.domain.place_terms import place_features
 from bot.domain.rollback import is_lower_version, is_rollback, is_undone_by
 from bot.domain.scene import Scene, spoken
-from bot.domain.telemetry_terms import error_features, exposure_features, history_features, instance_features
+from bot.domain.telemetry_terms import (
+    error_features,
+    exposure_features,
+    history_features,
+    instance_features,
+    metric_features,
+)
 from bot.domain.weights import HalfLives, WeightName
 
 _PRODUCTION = frozenset({"production", "prod", "live", ""})
@@ -41,6 +47,8 @@ def _observed(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         yield from exposure_features(change, scene)
     if scene.blame:
         yield from error_features(change, scene)
+    if evidence.metrics:
+        yield from metric_features(change, scene)
     if evidence.history:
         yield from history_features(change, evidence)
     if scene.symptoms.instances:

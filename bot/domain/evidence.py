@@ -1,6 +1,7 @@
 """What was observed beside alerts and changes: all of it optional, none of it trusted to be complete."""
 
 from enum import StrEnum
+from math import log2
 
 from pydantic import AwareDatetime, Field
 
@@ -39,6 +40,23 @@ class ErrorPattern(Frozen):
         if self.delta is None or self.count == 0:
             return 0.5
         return min(1.0, max(0.0, self.delta / self.count))
+
+
+class MetricShift(Frozen):
+    """What one metric of a service showed around the onset, beside what is usual."""
+
+    service: ServiceName
+    metric: str
+    value: float
+    usual: float
+
+    @property
+    def halvings(self) -> float:
+        """Return by how many powers of two it moved, either way, 4 at most; 0 when it did not."""
+        small = 0.01 * max(abs(self.value), abs(self.usual))
+        if small == 0.0:
+            return 0.0
+        return min(4.0, abs(log2((abs(self.value) + small) / (abs(self.usual) + small))))
 
 
 class HostingRelation(StrEnum):
@@ -105,6 +123,7 @@ class Evidence(Frozen):
 
     versions: tuple[VersionEvidence, ...] = ()
     patterns: tuple[ErrorPattern, ...] = ()
+    metrics: tuple[MetricShift, ...] = ()
     hosting: tuple[Hosting, ...] = ()
     rivals: tuple[Rival, ...] = ()
     history: tuple[ChangeRecord, ...] = ()

@@ -47,6 +47,21 @@ def error_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         )
 
 
+def metric_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
+    """Say when a metric of what changed moved, and how far beside the metric that moved most."""
+    touched, metrics = touched_by(change), scene.case.evidence.metrics
+    here = max(
+        (m for m in metrics if m.service in touched), key=lambda m: (m.halvings, m.metric), default=None
+    )
+    if here is not None and here.halvings >= _MOVED:
+        most = max(metric.halvings for metric in metrics)
+        sentence = f"{here.metric} of {here.service} went from {here.usual:.4g} to {here.value:.4g}"
+        yield Feature(WeightName.METRIC_SHIFT, here.halvings / most, sentence)
+
+
+_MOVED = 0.5  # Our choice: a metric that changed by less than 40 % may only be noisy.
+
+
 def history_features(change: ChangeEvent, evidence: Evidence) -> Iterator[Feature]:
     record = next((r for r in evidence.history if r.service == change.service), None)
     if record is not None and record.changes:

@@ -46,6 +46,7 @@ class WeightName(StrEnum):
     VERSION_HEALTHY = "version_healthy"
     VERSIONS_ALIKE = "versions_alike"
     NOVEL_ERRORS = "novel_errors"
+    METRIC_SHIFT = "metric_shift"
     HISTORY = "history"
     PARTIAL_INSTANCES = "partial_instances"
     NOTHING = "nothing"
