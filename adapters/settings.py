@@ -92,6 +92,12 @@ class Settings(BaseModel):
     )
     handrail_services: Path = Field(default=Path("services.yaml"), description="The service catalogue.")
     handrail_playbooks: Path = Field(default=Path("playbooks"), description="Folder of playbooks.")
+    handrail_mcp: Path | None = Field(
+        default=None, description="A file of MCP servers whose read-only tools may be asked."
+    )
+    handrail_github_api_url: Address = Field(
+        default="https://api.github.com", description="Where differences between versions are read."
+    )
     handrail_prompts: Path = Field(default=Path("prompts"), description="Folder of prompts.")
     handrail_changes_secret: Filled | None = Field(
         default=None, description="Checks `POST /webhooks/changes/generic`; unset: that route is closed."

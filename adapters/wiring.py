@@ -25,6 +25,7 @@ from adapters.engine.client import TemporalWorkflows
 from adapters.engine.codec import data_converter
 from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
 from adapters.engine.worker import incident_worker
+from adapters.evidence.building import evidence_sources
 from adapters.evidence.signals import ServiceSignals
 from adapters.files.catalogue import read_catalogue
 from adapters.files.playbooks import missing_from, read_playbooks
@@ -235,6 +236,15 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     settings = core.settings
     client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
     signals = ServiceSignals(client, core.clock)
+    sources = await stack.enter_async_context(
+        evidence_sources(
+            core.files.catalogue,
+            signals.counters,
+            settings.secrets,
+            github_api_url=settings.handrail_github_api_url,
+            mcp=settings.handrail_mcp,
+        )
+    )
     redis = open_redis(core.engine.redis_url)
     stack.push_async_callback(redis.aclose)
     incidents = PagerDutyIncidents(
@@ -276,6 +286,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         playbooks=core.files.playbooks,
         weights=load_weights(),
         redactor=core.redactor,
+        sources=sources,
         manners=Manners(
             default_channel=settings.slack_channel,
             approval_ttl=timedelta(minutes=settings.handrail_approval_minutes),

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+pytest.importorskip("langchain_mcp_adapters", reason="needs the extra mcp")
+
 from adapters.evidence.mcp import DESTROYS, MAY_WRITE, MOST_TEXT, McpTools
 from adapters.evidence.mcp_file import AllowedTool, CommandServer, HttpServer, McpFile, Server, read_mcp_file
 from adapters.evidence.memory import MemoryTools
