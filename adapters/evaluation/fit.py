@@ -14,6 +14,8 @@ PRIOR_STRENGTH = 5.0
 STEPS = 300
 _RATE = 0.5
 _LEAST_SLOPE = 0.3
+_SURE = 0.9  # Our choice: answers claimed with this or more say how far the surest can be trusted.
+_HIGHEST = 0.97  # Our choice: a few dozen cases prove no more.
 _MOST_SHARE = 2.0
 
 Vector = Mapping[WeightName, float]
@@ -132,7 +134,18 @@ def fit_calibration(judged: Sequence[tuple[float, bool, float]], *, source: str)
     slope, intercept = 1.0, 0.0
     for _ in range(100):
         slope, intercept = _newton(rows, slope, intercept)
-    return Calibration(slope=max(_LEAST_SLOPE, round(slope, 3)), intercept=round(intercept, 3), source=source)
+    sure = [
+        (ok, share) for raw, ok, share in judged if slope * _log_odds(raw) + intercept >= _log_odds(_SURE)
+    ]
+    held = sum(share for ok, share in sure if ok)
+    # Laplace's rule of succession: some more would have to come true before certainty could be claimed.
+    ceiling = (held + 1.0) / (sum(share for _, share in sure) + 2.0) if sure else 1.0
+    return Calibration(
+        slope=max(_LEAST_SLOPE, round(slope, 3)),
+        intercept=round(intercept, 3),
+        ceiling=round(min(_HIGHEST, max(_SURE, ceiling)), 3),
+        source=source,
+    )
 
 
 def _newton(

@@ -84,12 +84,14 @@ class Calibration(Frozen):
 
     slope: float = Field(gt=0)
     intercept: float
+    ceiling: float = Field(gt=0, le=1)
+    """How often the surest answers were right: nothing is ever claimed with more."""
     source: str
 
     def apply(self, log_odds: float) -> float:
         """Return the calibrated probability for raw *log_odds*."""
         scaled = max(-40.0, min(40.0, self.slope * log_odds + self.intercept))
-        return 1.0 / (1.0 + exp(-scaled))
+        return self.ceiling / (1.0 + exp(-scaled))
 
 
 class Decision(Frozen):

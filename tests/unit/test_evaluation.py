@@ -267,6 +267,14 @@ def test_calibration_learns_that_nine_of_ten_claimed_were_five_of_ten() -> None:
     assert fitted.apply(0.0) == pytest.approx(0.2, abs=0.03)
 
 
+def test_no_answer_is_ever_claimed_for_certain() -> None:
+    """Forty surest answers that all came true prove less than certainty."""
+    always_right = [(0.999999, True, 1.0)] * 40
+
+    assert fit_calibration(always_right, source="test").apply(40.0) <= 0.97
+    assert load_weights().calibration.apply(40.0) <= 0.97
+
+
 def test_the_reliability_plot_is_well_formed_and_escapes_its_title() -> None:
     root = ElementTree.fromstring(reliability_svg("a < b", (Bin(0.2, 0.1, 3), Bin(0.9, 1.0, 9))))  # noqa: S314  # ours
     circles = root.findall("{http://www.w3.org/2000/svg}circle")
