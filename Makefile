@@ -31,7 +31,7 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
 test: $(STAMP) browser ## Run all tests.
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 # Debian's Chromium, for the tests that look at the page: installed only as root or in CI.
 browser:

@@ -1,12 +1,14 @@
 """A bot as a process of its own, as an operator runs it: told by its environment, ended by a signal."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 READY = "ready at "
 START_S = 60.0
 STOP_S = 15.0
@@ -46,6 +48,7 @@ class BotProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                preexec_fn=_end_with_parent,
                 start_new_session=True,  # Ctrl-C in the terminal is for the demo; it stops the bot itself.
             )
         try:
@@ -89,3 +92,9 @@ class BotProcess:
     def _last_words(self) -> str:
         lines = self._log_file.read_text(errors="replace").splitlines()
         return "Its last words:\n" + "\n".join(lines[-8:])
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the bot when its parent dies, however that dies; other systems cannot."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.app.investigate import redacted
+from bot.app.investigate import reconsider, redacted
 from bot.app.show import redraw
 from bot.app.wording import change_name, clock_time
 from bot.app.world import World
@@ -118,7 +118,7 @@ async def _follow_closed(world: World, record: IncidentRecord) -> int:
 
 
 async def handle_change(world: World, change: ChangeEvent) -> None:
-    """Record a change, and withdraw proposals that it has overtaken."""
+    """Record a change; withdraw proposals that it has overtaken, and think again where it came late."""
     known = await _complete(world, _redacted_change(world, change))
     await world.ledger.record(known)
     now = await world.gate.now()
@@ -126,7 +126,9 @@ async def handle_change(world: World, change: ChangeEvent) -> None:
         world.telemetry.degraded("change with an impossible time")
         return
     for record in await world.book.open():
-        await _overtake(world, record.id, known)
+        if await _overtake(world, record.id, known) or await reconsider(world, record.id, known):
+            await redraw(world, record.id)
+            await world.workflows.wake(record.id, record.life)
 
 
 async def _complete(world: World, change: ChangeEvent) -> ChangeEvent:
@@ -155,17 +157,13 @@ def _redacted_change(world: World, change: ChangeEvent) -> ChangeEvent:
     )
 
 
-async def _overtake(world: World, incident: IncidentId, change: ChangeEvent) -> None:
+async def _overtake(world: World, incident: IncidentId, change: ChangeEvent) -> bool:
     """Withdraw a waiting proposal when its service has been changed since it was made."""
     proposals = await world.gate.proposals(incident)
     if not proposals or proposals[-1].state not in LIVE:
-        return
+        return False
     last = proposals[-1]
     if Plan.from_bytes(last.plan).service != change.service or change.live_at <= last.created_at:
-        return
+        return False
     reason = f"{change_name(change)} went live at {clock_time(change.live_at)}, after this was proposed"
-    if await world.gate.withdraw(last.id, ProposalState.CANCELLED, reason):
-        await redraw(world, incident)
-        record = await world.book.get(incident)
-        if record is not None:
-            await world.workflows.wake(incident, record.life)
+    return await world.gate.withdraw(last.id, ProposalState.CANCELLED, reason)

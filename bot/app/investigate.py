@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, is_live, propose
-from bot.app.wording import cause_in_words, clock_time, counted
+from bot.app.wording import cause_in_words, change_name, clock_time, counted
 from bot.app.world import World
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
@@ -21,6 +21,7 @@ from bot.domain.evidence import Coverage, Evidence
 from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident
 from bot.domain.person import OnCall
+from bot.domain.proposal import ProposalState
 from bot.domain.record import Assessment, IncidentRecord
 from bot.ports import Reading
 
@@ -30,6 +31,7 @@ ENRICH_S = 1.2  # The card must stand within 2 s: a source that takes longer is 
 
 PAGERDUTY = "PagerDuty"
 KEPT_SUSPECTS = 10
+SECOND = timedelta(seconds=1)
 STALE = timedelta(minutes=15)  # A page this old opens a card only if the pager says that it is still open.
 
 
@@ -62,7 +64,35 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
     if not record.incident.is_open:
         return False
     await _remember_on_call(world, incident_id, gathered.on_call)
+    await _assess(world, record, gathered, rank(world, gathered))
+    return True
+
+
+async def reconsider(world: World, incident_id: IncidentId, change: ChangeEvent) -> bool:
+    """Assess an incident anew when *change*, reported late, is now the suspect; True when it was.
+
+    Only before a decision: what was approved stays as it is, whatever comes to light.
+    """
+    record = await world.book.get(incident_id)
+    if record is None or record.assessment is None or not _may_be_behind(world, record.incident, change):
+        return False
+    proposals = await world.gate.proposals(incident_id)
+    waiting = proposals[-1] if proposals else None
+    if waiting is not None and waiting.state not in (ProposalState.PENDING, ProposalState.PROPOSED):
+        return False
+    gathered = await gather(world, record.incident)
     ranking = rank(world, gathered)
+    if ranking.named != change.id or record.assessment.suspect == change.id:
+        return False
+    reason = f"{change_name(change)} was reported after this was proposed, and is suspected now"
+    if waiting and not await world.gate.withdraw(waiting.id, ProposalState.CANCELLED, reason):
+        return False
+    await _assess(world, record, gathered, ranking)
+    return True
+
+
+async def _assess(world: World, record: IncidentRecord, gathered: Gathered, ranking: Ranking) -> None:
+    """Store what is thought of the incident, and propose what follows from it."""
     suspect = named_suspect(ranking)
     digest = evidence_digest(ranking)
     notes = tuple(_catalogue_notes(world, gathered.incident))
@@ -75,10 +105,17 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
         assessed_at=world.clock.now(),
     )
     # Before the proposal: a crash between the two leaves a reason without a plan, never a plan without one.
-    await world.book.assess(incident_id, assessment)
+    await world.book.assess(record.id, assessment)
     if not notes and (why := await _propose(world, record, ranking, suspect, digest)):
-        await world.book.assess(incident_id, assessment.model_copy(update={"notes": tuple(why)}))
-    return True
+        await world.book.assess(record.id, assessment.model_copy(update={"notes": tuple(why)}))
+
+
+def _may_be_behind(world: World, incident: Incident, change: ChangeEvent) -> bool:
+    """Say whether *change* began before the incident, in its service or in something that this calls."""
+    if incident.service is None or change.began_at > incident.opened_at + SECOND:
+        return False
+    near = world.catalogue.topology().dependencies_of(incident.service)
+    return change.service == incident.service or change.service in near
 
 
 async def gather(world: World, known: Incident) -> Gathered:
@@ -123,7 +160,7 @@ def rank(world: World, gathered: Gathered) -> Ranking:
         Alert(id=AlertId(incident.id), service=incident.service, title=incident.title, at=incident.opened_at),
     )
     case = Case(
-        alerts=tuple(a if a.service else a.model_copy(update={"service": incident.service}) for a in alerts),
+        alerts=tuple(_placed(alert, incident) for alert in alerts),
         changes=gathered.changes,
         topology=world.catalogue.topology(),
         evidence=Evidence(
@@ -134,6 +171,15 @@ def rank(world: World, gathered: Gathered) -> Ranking:
         services=frozenset(world.catalogue.services),
     )
     return rank_suspects(case, world.weights)
+
+
+def _placed(alert: Alert, incident: Incident) -> Alert:
+    """Return the alert with its service, at the end of its second.
+
+    PagerDuty tells whole seconds: a change within that second may well have come before the symptom.
+    """
+    at = alert.at if alert.at.microsecond else alert.at + SECOND - timedelta(microseconds=1)
+    return alert.model_copy(update={"service": alert.service or incident.service, "at": at})
 
 
 def named_suspect(ranking: Ranking) -> ChangeEvent | None:
