@@ -1,7 +1,7 @@
 """The recorded changes in memory, so that an alert finds its candidates among a million of them."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from heapq import nlargest
 from math import log2
@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from bot.domain.change import ChangeEvent
 from bot.domain.ids import ChangeId, ServiceName
-from bot.domain.topology import Topology
+from bot.domain.topology import MAX_HOPS, Topology
 
 MOST_CANDIDATES = 50  # Our choice: as many as are read.
 _PER_SERVICE = 200  # Our choice: of one service, only the newest changes of the look-back are weighed.
 _HOP_HALVINGS = 1.0  # Our choice: a call further away counts as a change twice as old.
 _HALF_LIFE_S = 900.0
+_ENOUGH = 2  # Our choice: with twice as many as asked, no call further is looked at; a hub reaches thousands.
 
 
 class _Entry(NamedTuple):
@@ -77,11 +78,14 @@ class ChangeIndex:
         """
         start, end = (at - lookback).timestamp(), at.timestamp()
         scored: dict[ChangeId, float] = {}
-        for service, hops in _around(services, topology).items():
-            for entry in self._window(service, start, end):
-                score = -log2(1.0 + (end - entry.at) / _HALF_LIFE_S) - _HOP_HALVINGS * hops
-                if score > scored.get(entry.id, float("-inf")):
-                    scored[entry.id] = score
+        for hops, near in enumerate(_rings(services, topology)):
+            for service in near:
+                for entry in self._window(service, start, end):
+                    score = -log2(1.0 + (end - entry.at) / _HALF_LIFE_S) - _HOP_HALVINGS * hops
+                    if score > scored.get(entry.id, float("-inf")):
+                        scored[entry.id] = score
+            if len(scored) >= _ENOUGH * most:
+                break
         best = nlargest(most, scored.items(), key=lambda pair: (pair[1], pair[0]))
         return tuple(self._changes[change_id] for change_id, _ in best)
 
@@ -94,14 +98,16 @@ class ChangeIndex:
         return entries[max(first, last - _PER_SERVICE) : last]
 
 
-def _around(services: Iterable[ServiceName], topology: Topology) -> dict[ServiceName, int]:
-    """Return the services within three calls of any of *services*, with the fewest calls between."""
-    found: dict[ServiceName, int] = {}
-    for service in services:
-        reached = {service: 0, **topology.dependents_of(service), **topology.dependencies_of(service)}
-        for name, hops in reached.items():
-            found[name] = min(hops, found.get(name, hops))
-    return found
+def _rings(services: Iterable[ServiceName], topology: Topology) -> Iterator[set[ServiceName]]:
+    """Yield *services*, then what one more call leads to from them or to them, three calls far."""
+    down = up = seen = set(services)
+    yield seen
+    for _ in range(MAX_HOPS):
+        down = {name for service in down for name in topology.callees.get(service, ())}
+        up = {name for service in up for name in topology.callers.get(service, ())}
+        ring = (down | up) - seen
+        seen = seen | ring
+        yield ring
 
 
 def _entry(change: ChangeEvent) -> _Entry:
