@@ -59,7 +59,8 @@ class _Group:
     id: str
     anchor: ServiceName | None
     started_at: datetime
-    last_at: datetime
+    ends_at: datetime
+    """When it takes nothing more, unless another alert comes before."""
     near: Mapping[ServiceName, int]
     size: int = 0
     stormy: bool = False
@@ -79,6 +80,8 @@ class Grouper:
         self._topology = topology
         self._rules = rules
         self._open: list[_Group] = []
+        self._first_end: datetime | None = None
+        """No open group ends before this."""
         self._recent: deque[datetime] = deque()
         self._near: dict[ServiceName, Mapping[ServiceName, int]] = {}
 
@@ -95,14 +98,18 @@ class Grouper:
     def _find(self, alert: Alert, fingerprint: Fingerprint) -> tuple[_Group | None, MergeRule, str]:
         storm = self._storm()
         # A storm first falls apart into groups that know nothing of each other; those take nothing more.
-        groups = [g for g in self._open if storm is None or g is storm or g.started_at < storm.started_at]
-        for group in groups:
+        groups = self._open
+        if storm is not None:
+            groups = [g for g in self._open if g is storm or g.started_at < storm.started_at]
+        service = alert.service
+        hurt = groups if service is None else [group for group in groups if service in group.services]
+        for group in hurt:
             if fingerprint in group.seen:
                 return group, MergeRule.SAME_ALERT, f"“{alert.title}” again"
-        for group in groups:
-            if alert.service is not None and alert.service in group.services:
-                return group, MergeRule.SAME_SERVICE, f"{alert.service} already hurts in this group"
-        near = [(hops, g) for g in groups if (hops := self._hops(g, alert)) is not None]
+        if service is not None and hurt:
+            return hurt[0], MergeRule.SAME_SERVICE, f"{service} already hurts in this group"
+        reached = [g for g in groups if service in g.near] if service is not None else []
+        near = [(hops, g) for g in reached if (hops := self._hops(g, alert)) is not None]
         if near:
             hops, group = min(near, key=lambda pair: (pair[0], -pair[1].size, pair[1].id))
             return (
@@ -133,7 +140,7 @@ class Grouper:
     def _start(self, alert: Alert) -> _Group:
         near = self._around(alert.service) if alert.service is not None else {}
         group = _Group(
-            id=f"g-{alert.id}", anchor=alert.service, started_at=alert.at, last_at=alert.at, near=near
+            id=f"g-{alert.id}", anchor=alert.service, started_at=alert.at, ends_at=alert.at, near=near
         )
         self._open.append(group)
         return group
@@ -146,7 +153,6 @@ class Grouper:
     def _record(self, group: _Group, alert: Alert, fingerprint: Fingerprint, *, resolved: bool) -> None:
         self._recent.append(alert.at)
         group.size += 1
-        group.last_at = alert.at
         if fingerprint not in group.seen:
             group.seen.add(fingerprint)
             group.words.update(stems_of(alert.title))
@@ -158,18 +164,20 @@ class Grouper:
             group.firing.discard(fingerprint)
         else:
             group.firing.add(fingerprint)
+        idle = self._rules.storm_idle if group.stormy else self._rules.idle
+        group.ends_at = min(alert.at + idle, group.started_at + self._rules.longest)
+        if not group.firing:
+            self._open.remove(group)
+        elif self._first_end is None or group.ends_at < self._first_end:
+            self._first_end = group.ends_at
 
     def _forget(self, now: datetime) -> None:
         """Drop the groups that have ended, and the alerts that no storm counts any more."""
         while self._recent and now - self._recent[0] > self._rules.storm_window:
             self._recent.popleft()
-        self._open = [group for group in self._open if self._takes_more(group, now)]
-
-    def _takes_more(self, group: _Group, now: datetime) -> bool:
-        if not group.firing:
-            return False
-        idle = self._rules.storm_idle if group.stormy else self._rules.idle
-        return now - group.last_at <= idle and now - group.started_at <= self._rules.longest
+        if self._first_end is not None and now > self._first_end:
+            self._open = [group for group in self._open if now <= group.ends_at]
+            self._first_end = min((group.ends_at for group in self._open), default=None)
 
 
 def neighbours(service: ServiceName, topology: Topology, *, hops: int) -> dict[ServiceName, int]:
