@@ -10,10 +10,10 @@ from typing import Final, assert_never
 import httpx
 import structlog
 from langchain_mcp_adapters.sessions import StreamableHttpConnection, create_session
-from langchain_mcp_adapters.tools import load_mcp_tools
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from pydantic import BaseModel, ConfigDict, SecretStr
+from mcp.types import CallToolResult, PaginatedRequestParams, TextContent, Tool, ToolAnnotations
+from pydantic import SecretStr
 
 from adapters.evidence.guard import GuardedTransport, Origin
 from adapters.evidence.mcp_file import AllowedTool, CommandServer, HttpServer, McpFile, Server
@@ -26,29 +26,9 @@ log = structlog.get_logger()
 WITHIN_S: Final = 4.0  # For one server with all its tools; the question as a whole has 5 s.
 MOST_TEXT: Final = 20_000
 MAX_BYTES: Final = 5 * 1024 * 1024
+MOST_PAGES: Final = 10
 MAY_WRITE: Final = "its server does not say that it only reads (readOnlyHint), so it is refused"
 DESTROYS: Final = "its server says that it can destroy (destructiveHint), so it is refused"
-
-
-class _Hints(BaseModel):
-    """What a server says of a tool; silence counts as writing."""
-
-    readOnlyHint: bool | None = None  # noqa: N815 - MCP's own name.
-    destructiveHint: bool | None = None  # noqa: N815 - MCP's own name.
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    type: str
-    text: str = ""
-
-
-class _Said(BaseModel):
-    """The parts of a tool's message that we read."""
-
-    model_config = ConfigDict(extra="ignore", from_attributes=True)
-    status: str
-    content: str | tuple[str | _Block, ...]
 
 
 class McpTools:
@@ -139,37 +119,42 @@ async def _ask_tools(
     answers: dict[str, AddedAnswer],
 ) -> None:
     """Put what each allowed tool says into *answers*, as it comes."""
-    offered = {tool.name: tool for tool in await load_mcp_tools(session)}
+    offered = await _offered(session)
     for key, wanted in allowed.items():
         name, tool = f"{server}.{key}", offered.get(key)
         if tool is None:
             answers[key] = AddedAnswer(name=name, problem="its server offers no such tool")
             continue
-        if problem := refusal(tool.metadata or {}):
+        if problem := refusal(tool.annotations):
             answers[key] = AddedAnswer(name=name, problem=problem)
             continue
         arguments = {k: _filled(value, inquiry) for k, value in wanted.arguments.items()}
-        message = await tool.ainvoke({"type": "tool_call", "id": key, "name": key, "args": arguments})
-        answers[key] = _answer(name, wanted, _Said.model_validate(message))
+        answers[key] = _answer(name, wanted, await session.call_tool(key, arguments))
 
 
-def refusal(hints: Mapping[str, object]) -> str:
-    """Return why a tool with these hints may not be asked, blank when it may."""
-    said = _Hints.model_validate(hints)
-    if said.destructiveHint and not said.readOnlyHint:
-        return DESTROYS
-    if said.readOnlyHint is not True:
+async def _offered(session: ClientSession) -> dict[str, Tool]:
+    found: dict[str, Tool] = {}
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await session.list_tools(params=PaginatedRequestParams(cursor=cursor))
+        found.update((tool.name, tool) for tool in page.tools)
+        if (cursor := page.nextCursor) is None:
+            break
+    return found
+
+
+def refusal(hints: ToolAnnotations | None) -> str:
+    """Return why a tool with these hints may not be asked, blank when it may; silence counts as writing."""
+    if hints is None or hints.readOnlyHint is not True:
         return MAY_WRITE
-    return DESTROYS if said.destructiveHint else ""
+    return DESTROYS if hints.destructiveHint else ""
 
 
-def _answer(name: str, wanted: AllowedTool, said: _Said) -> AddedAnswer:
-    if said.status == "error":
+def _answer(name: str, wanted: AllowedTool, said: CallToolResult) -> AddedAnswer:
+    if said.isError:
         return AddedAnswer(name=name, problem="it answered with an error")
-    blocks = [said.content] if isinstance(said.content, str) else said.content
     # Pictures and files are left out: nobody redacted them.
-    texts = (block if isinstance(block, str) else block.text for block in blocks)
-    text = "\n".join(one for one in texts if one)
+    text = "\n".join(block.text for block in said.content if isinstance(block, TextContent) and block.text)
     kept = text if len(text) <= MOST_TEXT else text[:MOST_TEXT].rpartition("\n")[0]
     return AddedAnswer(name=name, text=kept, trust=wanted.trust, is_cut=len(kept) < len(text))
 

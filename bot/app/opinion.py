@@ -10,7 +10,17 @@ from bot.app.wording import cause_in_words
 from bot.app.world import World
 from bot.domain.card import Cause
 from bot.domain.correlation import Outcome, Ranking
-from bot.domain.diagnosis import NONE_OF_THESE, CandidateId, Diagnosis, Dossier, ModelCall, NoDiagnosis
+from bot.domain.diagnosis import (
+    NONE_OF_THESE,
+    CandidateId,
+    Diagnosis,
+    Dossier,
+    ModelCall,
+    NoDiagnosis,
+    ToolName,
+    ToolStatus,
+)
+from bot.domain.evidence import Coverage
 from bot.domain.fusion import Fused
 from bot.domain.grounding import Grounded, GroundedHypothesis
 from bot.domain.plan import Plan
@@ -88,13 +98,15 @@ def _reordered(world: World, ranking: Ranking, dossier: Dossier, fused: Fused) -
     suspects = tuple(by_id[change] for change in order)
     rest = tuple(s for s in ranking.suspects if s.change.id not in order)
     outcome = _outcome(fused)
+    coverage = _coverage(ranking, dossier)
     first = suspects[0] if suspects else None
     return ranking.model_copy(
         update={
             "suspects": (*suspects, *rest),
             "outcome": outcome,
             "named": first.change.id if first and outcome is Outcome.CHANGE_SUSPECTED else None,
-            "confidence": _confidence(world, ranking, first.probability if first else 0.0),
+            "coverage": coverage,
+            "confidence": _confidence(world, coverage, first.probability if first else 0.0),
         }
     )
 
@@ -108,11 +120,23 @@ def _outcome(fused: Fused) -> Outcome:
     return Outcome.CANNOT_SEPARATE
 
 
-def _confidence(world: World, ranking: Ranking, prior: float) -> float:
+def _coverage(ranking: Ranking, dossier: Dossier) -> Coverage:
+    """Return which sources answered, with the added tools that were asked for this opinion."""
+    asked = [result for result in dossier.results if result.tool is ToolName.ASK_ADDED_TOOLS and result.items]
+    # An item begins with the tool's name from the settings, which holds no blank.
+    names = {result.result_id: result.items[0].partition(" ")[0].rstrip(":") for result in asked}
+    silent = [names[result.result_id] for result in asked if result.status is ToolStatus.ERROR]
+    spoke = [names[result.result_id] for result in asked if result.status is not ToolStatus.ERROR]
+    return Coverage(
+        answered=(*ranking.coverage.answered, *spoke), unreachable=(*ranking.coverage.unreachable, *silent)
+    )
+
+
+def _confidence(world: World, coverage: Coverage, prior: float) -> float:
     """Return the rules' calibrated probability of the suspect that now stands first."""
     raw = min(1.0 - 1e-9, max(1e-9, prior))
     calibrated = world.weights.calibration.apply(log(raw / (1.0 - raw)))
-    return min(calibrated, ranking.coverage.share) if ranking.coverage.unreachable else calibrated
+    return min(calibrated, coverage.share) if coverage.unreachable else calibrated
 
 
 def _prose(world: World, dossier: Dossier, grounded: Grounded) -> str:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from adapters.evidence.memory import MemoryDiffs, MemoryLogs, MemoryMetrics, MemoryTools
+from adapters.llm.scripted import ScriptedAnalyst
+from bot.app.consult import consult
 from bot.app.investigate import gather, rank
 from bot.app.observe import around_onset, before, neighbourhood
 from bot.app.prompting import dossier_of
@@ -22,8 +24,10 @@ from bot.domain.sources import (
     Point,
     VersionShare,
 )
+from tests.app.test_consult import for_checkout
 from tests.app.world import DEPLOY_TOKEN, Bot, a_bot, a_service
 from tests.builders import INCIDENT, NOW, a_change, an_incident
+from tests.model_world import an_assessed_world, assessment_of
 
 CHECKOUT, PAYMENTS = ServiceName("checkout"), ServiceName("payments")
 LOKI = LokiLogs(kind="loki", url="http://127.0.0.1:1")
@@ -174,6 +178,21 @@ async def test_an_added_tool_is_told_facts_and_a_silent_one_is_named_to_the_mode
     )
     assert [CHECKOUT] == [inquiry.service for inquiry in tools.asked]
     assert "degraded tool notes.budget" in bot.telemetry.said
+
+
+async def test_an_added_tool_that_is_silent_caps_the_confidence_of_an_opinion() -> None:
+    tools = MemoryTools(
+        [
+            AddedAnswer(name="notes.search", text="nothing known"),
+            AddedAnswer(name="notes.budget", problem="no answer within 4 s"),
+        ]
+    )
+    world = replace(await an_assessed_world(), sources=Sources(added=tools))
+
+    assert await consult(world, ScriptedAnalyst([for_checkout()]), IncidentId(INCIDENT))
+
+    after = await assessment_of(world)
+    assert "notes.budget did not answer: the confidence is capped" in after.cause.limits
 
 
 async def test_without_sources_a_model_is_shown_nothing_of_them() -> None:
