@@ -18,7 +18,9 @@ MOST_PATTERNS: Final = 20
 LONGEST_LINE: Final = 2_000
 LONGEST_SIGNATURE: Final = 200
 _MESSAGE_KEYS: Final = ("message", "msg", "event", "error", "exception", "err", "log")
-_PIECE: Final = re.compile(r"[A-Za-z0-9]+")
+# Only at the start of a run: looked for anywhere in it, a long word would be read once for each letter.
+_PIECE: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]*[0-9][A-Za-z0-9]*")
+_NO_DIGITS: Final = str.maketrans("", "", "0123456789")
 _RUN: Final = re.compile(r"<\*>(?:[-.:/+_,]{0,3}<\*>)+")
 _TELLING: Final = re.compile(r"(?:Error|Exception|panic|fatal)\b")
 _STATUS: Final = re.compile(r"[45][0-9][0-9]")
@@ -92,8 +94,8 @@ def _message(line: str) -> str:
 
 
 def _varies(piece: str) -> bool:
-    """Say whether a run of letters and digits is rather an id or a measure than a word."""
-    digits = sum(character.isdigit() for character in piece)
-    if digits == 0 or _STATUS.fullmatch(piece):
+    """Say whether a run of letters and digits, of which one is a digit, is rather an id than a word."""
+    digits = len(piece) - len(piece.translate(_NO_DIGITS))
+    if _STATUS.fullmatch(piece):
         return False
     return digits * 2 > len(piece) or (digits >= 2 and len(piece) >= 6)
