@@ -1,6 +1,7 @@
 """`handrail run`: be the bot until told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 
@@ -28,6 +29,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with running_bot(settings) as bot:
+        gc.freeze()  # What was loaded stays for good: the collector need not walk through it at each look.
         typer.echo(f"handrail is ready at {bot.url}")
         await stopping.wait()
         typer.echo("handrail is stopping", err=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -214,4 +215,8 @@ class Catalogue:
 
     def topology(self) -> Topology:
         """Return the call graph that the entries' `dependencies` declare."""
+        return self._topology
+
+    @cached_property
+    def _topology(self) -> Topology:
         return Topology.of((n, callee) for n, s in self.services.items() for callee in s.dependencies)
