@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from adapters.engine.activities import Activities
 from adapters.engine.client import TASK_QUEUE
@@ -25,6 +25,9 @@ def incident_worker(client: Client, activities: Activities) -> Worker:
         task_queue=TASK_QUEUE,
         workflows=[IncidentWorkflow],
         activities=activities.all(),
+        # The sandbox costs each incident a copy of the workflow's modules, in time and in memory. The tests,
+        # which replay recorded courses, keep it on and so prove what it guards.
+        workflow_runner=UnsandboxedWorkflowRunner(),
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=SHUTDOWN,
         max_concurrent_activities=100,
