@@ -28,8 +28,9 @@ def once_only(folder: Path) -> Path:
     return playbooks
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """A bot for each test: the deploys and rollbacks of one would be suspects in the other."""
     folder = tmp_path_factory.mktemp("unknown")
     async with running(folder, roll_seconds=3.0, playbooks=once_only(folder)) as running_rig:
         yield running_rig
