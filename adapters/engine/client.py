@@ -37,7 +37,7 @@ class TemporalWorkflows:
                 start_signal=signal,
                 start_signal_args=["the record changed"] if signal else [],
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                # One that a stranger on this machine ended by force may begin again; one that came to its end not.
+                # One that a stranger here ended by force may begin again; one that came to its end may not.
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
                 # The answer then brings the first task with it; a start by signal has no such answer.
                 request_eager_start=signal is None,
