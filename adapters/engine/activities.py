@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from bot.app.consult import consult
 from temporalio import activity
 
+from bot.app.consult import consult
 from bot.app.investigate import investigate
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
