@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-WORKERS ?= 2
+# Three on two cores: the tests of whole bots wait much of their time.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench clean peers lock
@@ -31,7 +32,7 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
 test: $(STAMP) peers ## Run all tests.
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.
