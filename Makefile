@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-# Three on two cores: the tests of whole bots wait much of their time.
-WORKERS ?= 3
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench clean peers lock
@@ -32,7 +31,7 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
 test: $(STAMP) peers ## Run all tests.
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.
