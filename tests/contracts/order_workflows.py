@@ -24,19 +24,21 @@ async def confirm(order: Order) -> Order:
 class OrderWorkflow:
     def __init__(self) -> None:
         self._notes: list[str] = []
+        self._closed = False
 
     @workflow.run
     async def run(self, order: Order) -> Order:
         confirmed: Order = await workflow.execute_activity(
             "confirm", order, result_type=Order, start_to_close_timeout=timedelta(seconds=20)
         )
-        await workflow.wait_condition(lambda: bool(self._notes))
+        await workflow.wait_condition(lambda: self._closed)
         return Order(note="|".join([confirmed.note, *self._notes]), count=confirmed.count)
 
     @workflow.signal
     def add(self, note: str = "") -> None:
         if note:
             self._notes.append(note)
+            self._closed = True
 
     @workflow.update
     def append(self, note: str) -> int:

@@ -72,7 +72,7 @@ async def test_a_client_with_the_key_starts_signals_updates_and_reads(orders: Or
     assert await handle.execute_update(OrderWorkflow.append, "now") == 1
     assert await handle.query(OrderWorkflow.notes, "-") == ["-now"]
     await handle.signal(OrderWorkflow.add, "please")
-    assert (await handle.result()).count == 2
+    assert await handle.result() == Order("tea|now|please", 2)
 
 
 async def test_a_start_by_a_stranger_fails_for_good_and_runs_no_activity(
