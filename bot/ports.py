@@ -18,17 +18,20 @@ from bot.domain.audit import ChainReport, Entry
 from bot.domain.card import Card, CardRef
 from bot.domain.catalogue import ExpositionSignal, LogStore, Metric, Signal
 from bot.domain.change import ChangeEvent
+from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, Window
 from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
+from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
+from bot.domain.topology import Topology
 
 
 class Clock(Protocol):
@@ -306,6 +309,56 @@ class AuditLog(Protocol):
     async def verify(self) -> ChainReport: ...
 
 
+class Diagnoses(Protocol):
+    """What was thought of incidents, with everything needed to think again."""
+
+    async def record(self, diagnosis: Diagnosed, snapshot: bytes) -> bool:
+        """Keep a diagnosis with the bytes that its digest names; False when it was on record already."""
+        ...
+
+    async def record_opinion(self, opinion: Opined, dossier: bytes | None) -> None:
+        """Keep what a model said, with the redacted dossier it was given."""
+        ...
+
+    async def get(self, diagnosis: DiagnosisId) -> Diagnosed | None: ...
+
+    async def all(
+        self, *, incident: IncidentId | None = None, since: datetime | None = None
+    ) -> Sequence[Diagnosed]:
+        """Return diagnoses in order of time."""
+        ...
+
+    async def opinions(
+        self, *, incident: IncidentId | None = None, since: datetime | None = None
+    ) -> Sequence[Opined]: ...
+
+    async def snapshot(self, diagnosis: DiagnosisId) -> bytes | None:
+        """Return the recorded case. Raises `Tampered` when it is not what the diagnosis rests on."""
+        ...
+
+    async def dossier(self, opinion: Opined) -> bytes | None:
+        """Return what the model was given. Raises `Tampered` like `snapshot`."""
+        ...
+
+
+class Labels(Protocol):
+    """What people and recoveries said of diagnoses: only added to, and audited in the same transaction."""
+
+    async def say(self, press: Feedback, person: Person, permitted: Permitted) -> FeedbackRuling:
+        """Decide a press by `bot.domain.label.rule_on_feedback`; the same press gets its first answer."""
+        ...
+
+    async def add(self, label: Label) -> bool:
+        """Keep what happened by itself; False when it was kept before."""
+        ...
+
+    async def of(self, incident: IncidentId) -> Sequence[Label]:
+        """Return every label of the incident, in order, replaced ones too."""
+        ...
+
+    async def since(self, start: datetime) -> Sequence[Label]: ...
+
+
 class Reading(Frozen):
     """The value of a signal at a time; no value means unknown, never healthy."""
 
@@ -356,6 +409,22 @@ class AddedTools(Protocol):
 
     async def ask(self, inquiry: Inquiry) -> Sequence[AddedAnswer]:
         """Ask every tool once; one that does not answer, or is refused, says so. It never raises."""
+        ...
+
+
+class CallGraph(Protocol):
+    """Who calls whom, as the sources beside the catalogue last told; read in the background, never waited for."""
+
+    def topology(self) -> Topology:
+        """Return the catalogue's edges and those that were seen, each with who told of it."""
+        ...
+
+    def answered(self) -> Sequence[str]:
+        """Return the sources whose last answer is fresh."""
+        ...
+
+    def silent(self) -> Sequence[str]:
+        """Return the sources that gave nothing lately; what they said before still counts as an edge."""
         ...
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 import rfc8785
 
-from adapters.store.rows import Decision, Post
+from adapters.store.rows import Answered, Decision, Post
 from bot.domain.approval import Action, Click
 from bot.domain.audit import Act
 from bot.domain.card import CardRef
+from bot.domain.diagnosed import Diagnosed
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.ids import IncidentId
+from bot.domain.label import Label
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -184,6 +186,44 @@ def concluded(record: ProposalRecord) -> Draft:
 def remarked(record: ProposalRecord) -> Draft:
     return Draft(
         act=Act.REMARKED, incident=record.incident, facts=_which(record), texts={"text": record.reason}
+    )
+
+
+def labelled(label: Label, diagnosis: Diagnosed) -> Draft:
+    """Describe a label, bound to what the diagnosis was thought from."""
+    return Draft(
+        act=Act.LABELLED,
+        incident=label.incident,
+        facts={
+            "label": label.id,
+            "diagnosis": label.diagnosis,
+            "evidence_digest": diagnosis.evidence_digest,
+            "snapshot_sha256": diagnosis.snapshot_sha256,
+            "weights_version": diagnosis.weights_version,
+            "verdict": label.verdict.value,
+            "source": label.source.value,
+        },
+        texts={"change": label.change, "name": label.name or None},
+        actor=label.by or SELF,
+    )
+
+
+def feedback_refused(answered: Answered, incident: IncidentId | None) -> Draft:
+    press = answered.press
+    return Draft(
+        act=Act.REFUSED,
+        incident=incident,
+        facts={
+            "click": press.id,
+            "action": press.verdict.value,
+            "user": press.user_id,
+            "team": press.team_id,
+            "pressed_digest": press.digest,
+            "received_at": press.received_at.isoformat(),
+            "answer": answered.ruling.reason.value,
+        },
+        texts={"change": press.change, "text": answered.ruling.text},
+        actor=press.user_id,
     )
 
 

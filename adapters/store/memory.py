@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters.store.memory_labels import MemoryDiagnoses, MemoryLabels
 from adapters.store.rows import Decision, Post, Rows
 from adapters.store.transaction import Redact, StoreTime, T, Transaction
 from bot.domain.approval import Ruling
@@ -173,6 +174,8 @@ class MemoryTransactions:
             posts=MemoryPosts(),
             switches=MemorySwitches(),
             log=MemoryLog(),
+            labels=MemoryLabels(),
+            diagnoses=MemoryDiagnoses(),
         )
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

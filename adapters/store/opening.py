@@ -1,26 +1,30 @@
-"""Opening a store: which database, and the four ports over it."""
+"""Opening a store: which database, and the ports over it."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.store.audit_log import StoredAuditLog
+from adapters.store.diagnoses import StoredDiagnoses
 from adapters.store.gate import StoredGate
 from adapters.store.incident_book import StoredIncidentBook
+from adapters.store.labels import StoredLabels
 from adapters.store.memory import MemoryTransactions
 from adapters.store.outbox import StoredOutbox
 from adapters.store.sql.engine import open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
-from bot.ports import AuditLog, Gate, IncidentBook, Outbox
+from bot.ports import AuditLog, Diagnoses, Gate, IncidentBook, Labels, Outbox
 
 
 @dataclass(frozen=True)
 class Store:
-    """The four ports over one record."""
+    """The ports over one record."""
 
     incidents: IncidentBook
     gate: Gate
     outbox: Outbox
     audit: AuditLog
+    diagnoses: Diagnoses
+    labels: Labels
     transactions: Transactions
 
     async def close(self) -> None:
@@ -59,5 +63,7 @@ def _store(transactions: Transactions) -> Store:
         gate=StoredGate(transactions),
         outbox=StoredOutbox(transactions),
         audit=StoredAuditLog(transactions),
+        diagnoses=StoredDiagnoses(transactions),
+        labels=StoredLabels(transactions),
         transactions=transactions,
     )

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.audit import Entry
+from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.execution import Claim
 from bot.domain.ids import ClickId, Digest, EffectKey, IncidentId, ProposalId
+from bot.domain.label import Feedback, FeedbackRuling, Label
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
 
@@ -130,6 +132,51 @@ class LogRows(Protocol):
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A press about a diagnosis with the answer it got; the same press gets the same answer for ever."""
+
+    press: Feedback
+    ruling: FeedbackRuling
+    at: datetime
+
+
+class LabelRows(Protocol):
+    def answer(self, click: ClickId) -> FeedbackRuling | None: ...
+
+    def add_answer(self, answered: Answered) -> None: ...
+
+    def has(self, label: str) -> bool: ...
+
+    def add(self, label: Label) -> None: ...
+
+    def of_incident(self, incident: IncidentId) -> Sequence[Label]:
+        """Return them in order of time."""
+        ...
+
+    def since(self, start: datetime) -> Sequence[Label]: ...
+
+
+class DiagnosisRows(Protocol):
+    def get(self, diagnosis: DiagnosisId) -> Diagnosed | None: ...
+
+    def add(self, diagnosis: Diagnosed, snapshot: bytes) -> None: ...
+
+    def add_opinion(self, opinion: Opined, dossier: bytes | None) -> None:
+        """Store a new opinion; one with a known id is left as it is."""
+        ...
+
+    def between(self, incident: IncidentId | None, start: datetime | None) -> Sequence[Diagnosed]:
+        """Return them in order of time, of one incident or of all, from *start* on."""
+        ...
+
+    def opinions(self, incident: IncidentId | None, start: datetime | None) -> Sequence[Opined]: ...
+
+    def snapshot(self, diagnosis: DiagnosisId) -> bytes | None: ...
+
+    def dossier(self, opinion: str) -> bytes | None: ...
+
+
+@dataclass(frozen=True)
 class Rows:
     """All rows of a store, within one transaction."""
 
@@ -141,3 +188,5 @@ class Rows:
     posts: PostRows
     switches: SwitchRows
     log: LogRows
+    labels: LabelRows
+    diagnoses: DiagnosisRows

@@ -45,6 +45,9 @@ class Act(StrEnum):
     REMARKED = "remarked"
     """The words beside a proposal's state changed, the state did not."""
 
+    LABELLED = "labelled"
+    """A person, or a recovery, said whether a change was it."""
+
     KILLED = "killed"
     REVIVED = "revived"
     EPOCH_RAISED = "epoch_raised"

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 from redis.asyncio import Redis
 
@@ -37,13 +36,12 @@ return results
 """
 
 
-@dataclass(frozen=True)
-class _Put:
+class _Put(NamedTuple):
     stream_key: str
     seen_key: str
     key: str
     payload: bytes
-    stored: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    stored: asyncio.Future[bool]
 
 
 class PutGroup:
@@ -63,11 +61,11 @@ class PutGroup:
         Raises:
             Unavailable: the call failed, or its answer was lost.
         """
-        put = _Put(stream_key, seen_key, key, payload)
-        self._waiting.append(put)
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Put(stream_key, seen_key, key, payload, stored))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all(), name="inbox-puts")
-        return await put.stored
+        return await stored
 
     async def aclose(self) -> None:
         """Wait for what is under way."""

@@ -13,8 +13,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store.rows import Rows
 from adapters.store.sql.claims import SqlClaims, SqlTargets
+from adapters.store.sql.diagnoses import SqlDiagnoses
 from adapters.store.sql.dialects import Dialect, Postgres, Sqlite
 from adapters.store.sql.incidents import SqlIncidents, SqlPosts
+from adapters.store.sql.labels import SqlLabels
 from adapters.store.sql.log import SqlLog, SqlSwitches
 from adapters.store.sql.proposals import SqlDecisions, SqlProposals
 from adapters.store.sql.schema import prepare
@@ -147,6 +149,8 @@ def _rows(connection: Connection) -> Rows:
         posts=SqlPosts(connection),
         switches=SqlSwitches(connection),
         log=SqlLog(connection),
+        labels=SqlLabels(connection),
+        diagnoses=SqlDiagnoses(connection),
     )
 
 

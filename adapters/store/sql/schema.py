@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, inspect, text
 
+from adapters.store.sql.label_tables import ADDED, added_guards
 from adapters.store.sql.log import SqlSwitches
 from adapters.store.sql.tables import SCHEMA_VERSION, metadata
 from bot.domain.errors import Invalid
@@ -17,7 +18,8 @@ def prepare(connection: Connection, guards: Sequence[str]) -> None:
     """
     numbers = SqlSwitches(connection)
     if not inspect(connection).has_table("meta"):
-        metadata.create_all(connection, checkfirst=False)
+        first = [table for table in metadata.sorted_tables if table not in ADDED]
+        metadata.create_all(connection, tables=first, checkfirst=False)
         for guard in guards:
             connection.execute(text(guard))
         numbers.set_number("schema", SCHEMA_VERSION)
@@ -27,3 +29,14 @@ def prepare(connection: Connection, guards: Sequence[str]) -> None:
             f"The database has schema {found}, and this Handrail knows schema {SCHEMA_VERSION} only: "
             "start the version that made it, or name another database."
         )
+    _add_missing(connection)
+
+
+def _add_missing(connection: Connection) -> None:
+    """Make the tables that came later, each with its guards, in a database that lacks them."""
+    known = inspect(connection)
+    for table in ADDED:
+        if not known.has_table(table.name):
+            table.create(connection, checkfirst=False)
+            for guard in added_guards(table.name, connection.dialect.name):
+                connection.execute(text(guard))
