@@ -5,11 +5,12 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 READY = "ready at "
+RUN = ("-m", "adapters.cli", "run")
 START_S = 60.0
 STOP_S = 15.0
 _INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "TMPDIR")
@@ -22,11 +23,14 @@ class BotNotStartedError(RuntimeError):
 class BotProcess:
     """Starts `handrail run`, waits for its word that it is ready, stops or kills it."""
 
-    def __init__(self, environment: Mapping[str, str], *, log_file: Path, cwd: Path) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], *, log_file: Path, cwd: Path, command: Sequence[str] = RUN
+    ) -> None:
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self._environment = {**inherited, **environment}
         self._log_file = log_file
         self._cwd = cwd
+        self._command = command  # What Python is given: `handrail run`, unless somebody looks inside.
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -40,9 +44,7 @@ class BotProcess:
         with self._log_file.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "adapters.cli",
-                "run",
+                *self._command,
                 env=self._environment,
                 cwd=self._cwd,
                 stdin=asyncio.subprocess.DEVNULL,

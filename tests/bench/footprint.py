@@ -1,12 +1,12 @@
 """Cold start and memory, of the bot and of the children that it started. It needs Linux's /proc."""
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.bench.family import family
 from tests.bench.life import running
 from tests.bench.lines import Goal, Line, Scale, percentile
 from tests.bench.neighbourhood import Neighbourhood, channel, neighbourhood, pagerduty_service
@@ -113,16 +113,4 @@ class Memory:
 
 def _family(pid: int) -> dict[str, Memory]:
     """Return the memory of the bot and of each process below it, by the program's name."""
-    found = {"bot": Memory(pid)}
-    waiting = _children(pid)
-    while waiting:
-        child = waiting.pop()
-        waiting += _children(child)
-        name = Path(f"/proc/{child}/comm").read_text().strip()
-        found[name if name not in found else f"{name} {child}"] = Memory(child)
-    return found
-
-
-def _children(pid: int) -> list[int]:
-    listed = (Path(f"/proc/{pid}/task/{task}/children") for task in os.listdir(f"/proc/{pid}/task"))
-    return [int(word) for file in listed for word in file.read_text().split()]
+    return {name: Memory(each) for name, each in family(pid).items()}

@@ -7,10 +7,9 @@ channel nor the bot's own pace there is measured; the workspace's other rate lim
 import asyncio
 import json
 import secrets
-import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from adapters.sandbox.bot_process import BotProcess
+from adapters.sandbox.bot_process import RUN, BotProcess
 from adapters.sandbox.pagerduty import (
     EscalationPolicy,
     OnCall,
@@ -85,10 +84,10 @@ class Neighbourhood:
     environment: Mapping[str, str]
     folder: Path
 
-    def bot(self, further: Mapping[str, str]) -> BotProcess:
+    def bot(self, further: Mapping[str, str], *, command: Sequence[str] = RUN) -> BotProcess:
         """Return a bot of this neighbourhood, not started, with *further* settings."""
         environment = {**self.environment, **further}
-        return BotProcess(environment, log_file=self.folder / "bot.log", cwd=ROOT)
+        return BotProcess(environment, log_file=self.folder / "bot.log", cwd=ROOT, command=command)
 
     @property
     def bot_url(self) -> str:
@@ -176,7 +175,9 @@ def _model(url: str) -> dict[str, str]:
 
 def _write_files(folder: Path, services: int, target_url: str) -> None:
     (folder / "playbooks").mkdir()
-    shutil.copy(ROOT / "playbooks" / "rollback-deploy.yaml", folder / "playbooks")
+    playbook = (ROOT / "playbooks" / "rollback-deploy.yaml").read_text()
+    # An incident that has recovered must not go on being watched while the next one is measured.
+    (folder / "playbooks" / "rollback-deploy.yaml").write_text(playbook.replace("hold_s: 5", "hold_s: 1"))
     entries = {service(number): _service(number, target_url) for number in range(services)}
     (folder / "services.yaml").write_text(json.dumps({"services": entries}))  # JSON is YAML as well.
 

@@ -18,6 +18,8 @@ LINES = {
     "life.step",
     "life.card_model_dead",
     "life.card_model_slow",
+    "life.neighbours",
+    "life.card_cpu",
     "footprint.cold_start",
     "footprint.idle",
     "footprint.incident_bot",
