@@ -15,6 +15,7 @@ from adapters.engine.embedded.temporal import find_temporal
 from adapters.engine.embedded.valkey import find_valkey
 from adapters.evidence.signals import ServiceSignals
 from adapters.finding import Finding, Verdict
+from adapters.ground import Files, read_files
 from adapters.llm.checking import check_models
 from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
@@ -22,7 +23,7 @@ from adapters.settings import Settings
 from adapters.slack.api import SCOPES, read_installation, slack_api
 from adapters.store.opening import open_store
 from adapters.store.redis.inbox import RedisInbox
-from adapters.wiring import Files, model_config, read_files
+from adapters.wiring import model_config
 from bot.domain.errors import HandrailError, Invalid
 
 EACH_S = 10.0

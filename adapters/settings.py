@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from bot.domain.errors import Invalid
+
 PREFIX: Final = "HANDRAIL_"
 AUDIT_FILE: Final = "audit.db"
 _NAMED: Final = "HANDRAIL_SECRET_"
@@ -31,7 +33,7 @@ _NO_SLACK: Final = "set SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket M
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 
 
-class InvalidSettings(Exception):
+class InvalidSettings(Invalid):
     """The environment does not make a bot; the message names each variable and the remedy."""
 
 

@@ -5,7 +5,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,18 +23,16 @@ from adapters.clock import SystemClock
 from adapters.engine.activities import Activities
 from adapters.engine.client import TemporalWorkflows
 from adapters.engine.codec import data_converter
-from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
+from adapters.engine.embedded import EmbeddedEngine
 from adapters.engine.worker import incident_worker
 from adapters.evidence.building import evidence_sources
 from adapters.evidence.signals import ServiceSignals
-from adapters.files.catalogue import read_catalogue
-from adapters.files.playbooks import missing_from, read_playbooks
+from adapters.ground import Ground
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
 from adapters.llm.building import LateAnalyst
 from adapters.llm.config import ModelConfig, Price
 from adapters.llm.prompts import read_prompts
-from adapters.logs import configure_logs
 from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
 from adapters.pagerduty.route import pagerduty_route
@@ -48,17 +46,12 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.pace import Pace
 from adapters.slack.socket import socket_mode
-from adapters.store.opening import Store, open_store
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.world import Manners, World
-from bot.domain.catalogue import Catalogue
-from bot.domain.errors import Invalid, InvalidCatalogue, Unavailable
-from bot.domain.ids import PlaybookId
-from bot.domain.playbook import LoadedPlaybook
-from bot.domain.redaction import Redactor
+from bot.domain.errors import Invalid, Unavailable
 from bot.domain.weights import load_weights
 from bot.ports import Inbox
 
@@ -66,14 +59,6 @@ log = structlog.get_logger()
 
 SLACK_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # Between looks for Slack at the start; then we give up.
 PASSED_ON = ("HOME", "TZ")  # What commands of playbooks may be given by name.
-
-
-@dataclass(frozen=True)
-class Files:
-    """The team's own data, read and checked before anything is started."""
-
-    catalogue: Catalogue
-    playbooks: Mapping[PlaybookId, LoadedPlaybook]
 
 
 @dataclass(frozen=True)
@@ -87,18 +72,11 @@ class Bot:
 
 
 @dataclass(frozen=True)
-class _Core:
-    """What everything else stands on: the folder, the record, the engine's servers."""
+class _Core(Ground):
+    """The ground, and what all the rest uses."""
 
-    settings: Settings
-    files: Files
-    folder: DataFolder
-    redactor: Redactor
-    store: Store
-    engine: EmbeddedEngine
     temporal: Client
     inbox: Inbox
-    telemetry: PrometheusTelemetry
     clock: SystemClock
 
 
@@ -111,36 +89,18 @@ class _Slack:
     chat: SlackChat
 
 
-def read_files(settings: Settings) -> Files:
-    """Read the catalogue and the playbooks.
-
-    Raises:
-        Invalid: a file is wrong; each problem names its file and line.
-    """
-    catalogue = read_catalogue(settings.handrail_services)
-    playbooks = read_playbooks(settings.handrail_playbooks)
-    if problems := missing_from(catalogue, playbooks):
-        raise InvalidCatalogue("\n".join(problems))
-    return Files(catalogue=catalogue, playbooks=playbooks)
-
-
-def database_url(settings: Settings, folder: DataFolder) -> str:
-    """Return where the record is kept: the configured database, else a file of the data folder."""
-    return settings.database_url or f"sqlite:///{folder.audit_file}"
-
-
 @asynccontextmanager
-async def running_bot(settings: Settings) -> AsyncIterator[Bot]:
-    """Run a whole bot for the length of the block. What it started is ended on leaving.
+async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
+    """Run a whole bot on *ground* for the length of the block. What it started is ended on leaving.
 
     Raises:
-        Invalid, Unavailable, EmbeddedError: it cannot start; the message says what to do.
+        Invalid, Unavailable: it cannot start; the message says what to do.
     """
-    files = read_files(settings)
+    settings = ground.settings
     async with AsyncExitStack() as stack:
         listener = listen(settings.handrail_host, settings.handrail_port)
         stack.enter_context(contextlib.closing(listener))
-        core = await _core(stack, settings, files)
+        core = await _core(stack, ground)
         slack = await _slack(stack, core)
         signals, world = await _world(stack, core, slack)
         await core.store.gate.raise_epoch(core.engine.epoch)
@@ -159,46 +119,18 @@ async def running_bot(settings: Settings) -> AsyncIterator[Bot]:
         yield Bot(url=f"http://{host}:{port}", world=world, engine=core.engine, telemetry=core.telemetry)
 
 
-async def _core(stack: AsyncExitStack, settings: Settings, files: Files) -> _Core:
-    folder = stack.enter_context(DataFolder(settings.handrail_data_dir))
-    redactor = Redactor(folder.derive_key("redaction"), known_secrets=settings.known_secrets())
-
-    def redact(text: str) -> str:
-        return redactor.redact(text).text
-
-    configure_logs(settings.handrail_log_level, redact)
-    telemetry = PrometheusTelemetry()
-    store = await asyncio.to_thread(
-        open_store, database_url(settings, folder), redact=redact, kill_file=folder.kill_file
-    )
-    stack.push_async_callback(store.close)
-    engine = await stack.enter_async_context(
-        embedded_engine(
-            folder,
-            minimum_epoch=await store.gate.epoch(),
-            redis_url=settings.redis_url,
-            temporal_address=settings.temporal_address,
-            temporal_namespace=settings.temporal_namespace,
-            on_restart=lambda child: telemetry.child_restarted(child.name, child.restarts),
-        )
-    )
-    queue = RedisInbox(engine.redis_url, consumer=socket.gethostname())
+async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
+    queue = RedisInbox(ground.engine.redis_url, consumer=socket.gethostname())
     stack.push_async_callback(queue.aclose)
     temporal = await Client.connect(
-        engine.temporal_address,
-        namespace=engine.temporal_namespace,
-        data_converter=data_converter(folder.derive_key("temporal-payloads")),
+        ground.engine.temporal_address,
+        namespace=ground.engine.temporal_namespace,
+        data_converter=data_converter(ground.folder.derive_key("temporal-payloads")),
     )
     return _Core(
-        settings=settings,
-        files=files,
-        folder=folder,
-        redactor=redactor,
-        store=store,
-        engine=engine,
+        **vars(ground),
         temporal=temporal,
-        inbox=TimedInbox(queue, telemetry, time.monotonic),
-        telemetry=telemetry,
+        inbox=TimedInbox(queue, ground.telemetry, time.monotonic),
         clock=SystemClock(),
     )
 

@@ -5,14 +5,13 @@ import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.settings import store_settings
-from bot.domain.audit import ChainReport, Entry
-from bot.domain.ids import IncidentId
-from bot.ports import AuditLog
+if TYPE_CHECKING:
+    from bot.domain.audit import ChainReport, Entry
+    from bot.ports import AuditLog
 
 audit_app = typer.Typer(help="Check and read the record.", no_args_is_help=True)
 
@@ -41,23 +40,26 @@ def show(
     limit: Annotated[int, typer.Option(help="Entries at most.")] = 1000,
 ) -> None:
     """Print entries as JSON Lines, oldest first. Example: handrail audit show Q3B15VLMF3ASBD"""
-    for entry in asyncio.run(_entries(IncidentId(incident) if incident else None, limit)):
+    for entry in asyncio.run(_entries(incident, limit)):
         typer.echo(json.dumps({**entry.model_dump(mode="json"), "body": entry.body_values()}))
 
 
-async def _verify() -> ChainReport:
+async def _verify() -> "ChainReport":
     async with _opened() as audit:
         return await audit.verify()
 
 
-async def _entries(incident: IncidentId | None, limit: int) -> Sequence[Entry]:
+async def _entries(incident: str | None, limit: int) -> "Sequence[Entry]":
+    from bot.domain.ids import IncidentId
+
     async with _opened() as audit:
-        return await audit.entries(incident, limit=limit)
+        return await audit.entries(IncidentId(incident) if incident else None, limit=limit)
 
 
 @asynccontextmanager
-async def _opened() -> AsyncIterator[AuditLog]:
-    from adapters.store.opening import open_store  # Imported late: other commands need no database.
+async def _opened() -> "AsyncIterator[AuditLog]":
+    from adapters.settings import store_settings
+    from adapters.store.opening import open_store
 
     # What is in the record was redacted when it was written.
     store = open_store(store_settings(os.environ).database_url, redact=str, kill_file=None)

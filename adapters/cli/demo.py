@@ -23,7 +23,7 @@ def demo(
     Nothing outside is needed: Slack, PagerDuty and the service are sandboxes on 127.0.0.1 that speak the
     real protocols. Example: handrail demo --headless
     """
-    from adapters.cli.playing import play, show  # Imported late: it loads the sandbox.
+    from adapters.cli.playing import play, show
 
     with tempfile.TemporaryDirectory(prefix="handrail-demo-") as folder:
         code = asyncio.run(play(Path(folder), model) if headless else show(Path(folder), port, model))

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from adapters.settings import store_settings
 from bot.domain.errors import HandrailError, Invalid
 
 KILL_FILE = "KILL"
@@ -22,6 +21,8 @@ def kill(
 
     Works while the bot runs and while it does not. Example: handrail kill --reason "wrong playbook"
     """
+    from adapters.settings import store_settings
+
     where = store_settings(os.environ)
     who = getpass.getuser()
     kill_file = _kill_file(where.data_dir)
@@ -38,6 +39,8 @@ def kill(
 
 def revive() -> None:
     """Allow starts again. Proposals that were refused meanwhile must be proposed again."""
+    from adapters.settings import store_settings
+
     where = store_settings(os.environ)
     kill_file = _kill_file(where.data_dir)
     asyncio.run(_switch(where.database_url, kill_file, getpass.getuser(), None))
@@ -52,7 +55,7 @@ def _kill_file(folder: Path) -> Path:
 
 
 async def _switch(database_url: str, kill_file: Path, who: str, reason: str | None) -> None:
-    from adapters.store.opening import open_store  # Imported late: other commands need no database.
+    from adapters.store.opening import open_store
 
     # The row holds names and words of an operator; they are no secrets of a neighbour.
     store = open_store(database_url, redact=str, kill_file=kill_file)

@@ -1,8 +1,10 @@
-"""`handrail`: the commands, and what becomes of an error."""
+"""`handrail`: the commands, and what becomes of an error.
+
+Every command's module is imported for any command's sake, so it imports what is large only when it runs.
+"""
 
 import os
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -16,7 +18,6 @@ from adapters.cli.playbooks import playbooks_app
 from adapters.cli.redact import redact
 from adapters.cli.reference import reference
 from adapters.cli.run import run
-from adapters.settings import InvalidSettings
 from bot.domain.errors import HandrailError
 
 app = typer.Typer(
@@ -40,6 +41,8 @@ app.add_typer(audit_app, name="audit")
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
+        from importlib.metadata import version
+
         typer.echo(version("handrail"))
         raise typer.Exit
 
@@ -57,7 +60,7 @@ def main() -> None:
     """Run one command. Exit code 0: done; 1: it says no; 2: it could not be done, and stderr says why."""
     try:
         app()
-    except (InvalidSettings, HandrailError) as exc:
+    except HandrailError as exc:
         typer.echo(f"handrail: {exc}", err=True)
         sys.stderr.flush()
         # Threads of a library that hangs must not keep a failed start alive.

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from adapters.files.playbooks import playbook_schema, read_playbooks
-
 playbooks_app = typer.Typer(help="Check playbooks.", no_args_is_help=True)
 
 
@@ -15,6 +13,8 @@ def lint(
     folder: Annotated[Path, typer.Argument(help="The folder of playbooks.")] = Path("playbooks"),
 ) -> None:
     """Check every playbook; each problem names its file and line. Example: handrail playbooks lint"""
+    from adapters.files.playbooks import read_playbooks
+
     for loaded in read_playbooks(folder).values():
         playbook = loaded.playbook
         typer.echo(f"{playbook.id}: ok, risk {playbook.risk.value}, {len(playbook.steps)} steps")
@@ -23,4 +23,6 @@ def lint(
 @playbooks_app.command()
 def schema() -> None:
     """Print the JSON schema of a playbook file. Example: handrail playbooks schema > playbooks/schema.json"""
+    from adapters.files.playbooks import playbook_schema
+
     typer.echo(playbook_schema(), nl=False)

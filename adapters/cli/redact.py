@@ -8,7 +8,6 @@ from typing import Annotated, TextIO
 import typer
 
 from bot.domain.errors import Invalid
-from bot.domain.redaction import Redactor
 
 # Pseudonyms of this command are for reading, not for matching with a deployment's own.
 _KEY = b"handrail redact"
@@ -22,6 +21,8 @@ def redact(
 
     Example: kubectl logs deploy/checkout | handrail redact
     """
+    from bot.domain.redaction import Redactor
+
     redactor = Redactor(_KEY)
     try:
         source: TextIO = sys.stdin if file is None else file.open(encoding="utf-8", errors="replace")

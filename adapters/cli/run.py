@@ -4,10 +4,15 @@ import asyncio
 import gc
 import os
 import signal
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
 
-from adapters.settings import Settings, read_settings
+if TYPE_CHECKING:
+    from adapters.settings import Settings
+
+# What is imported inside functions is large, and no other command needs it.
 
 
 def run() -> None:
@@ -15,21 +20,29 @@ def run() -> None:
 
     Example: SLACK_BOT_TOKEN=… PAGERDUTY_API_TOKEN=… handrail run
     """
+    # Until we are ready everything is loaded for good: the collector would walk through it all, for nothing.
+    gc.disable()
+    from adapters.settings import read_settings
+
     settings = read_settings(os.environ)
-    import uvloop  # Imported here: no other command needs it.
+    import uvloop
 
     uvloop.run(_run(settings))
 
 
-async def _run(settings: Settings) -> None:
-    from adapters.wiring import running_bot  # Imported late: it loads every neighbour's client.
+async def _run(settings: "Settings") -> None:
+    from adapters.ground import laid_ground
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with running_bot(settings) as bot:
-        gc.freeze()  # What was loaded stays for good: the collector need not walk through it at each look.
-        typer.echo(f"handrail is ready at {bot.url}")
-        await stopping.wait()
-        typer.echo("handrail is stopping", err=True)
+    async with laid_ground(settings, meanwhile=lambda: import_module("adapters.wiring")) as ground:
+        from adapters.wiring import running_bot
+
+        async with running_bot(ground) as bot:
+            gc.freeze()
+            gc.enable()
+            typer.echo(f"handrail is ready at {bot.url}")
+            await stopping.wait()
+            typer.echo("handrail is stopping", err=True)

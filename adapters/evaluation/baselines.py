@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
 
+from adapters.evaluation.baseline_names import Baseline
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Case
 from bot.domain.ids import ServiceName
@@ -11,13 +11,6 @@ from bot.domain.ids import ServiceName
 _HALF_LIFE = timedelta(minutes=60)  # Our choice: the usual look-back of people who ask "what changed last?".
 _BY_HOPS = {0: 1.0, 1: 0.6, 2: 0.4, 3: 0.25}
 _ELSEWHERE = 0.02
-
-
-class Baseline(StrEnum):
-    """A ranker to compare with."""
-
-    NEWEST = "newest"
-    GRAPH = "graph"
 
 
 def ranked_by(baseline: Baseline, case: Case) -> tuple[tuple[str, ...], float]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from adapters.evaluation.baselines import Baseline, ranked_by
+from adapters.evaluation.baseline_names import Baseline
+from adapters.evaluation.baselines import ranked_by
 from adapters.evaluation.cases import LabelledCase, Stream
 from bot.domain.correlation import Case, rank_suspects
 from bot.domain.grouping import GroupingRules, group_stream

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from adapters.cli.eval import eval_cases
-from adapters.evaluation.baselines import Baseline
+from adapters.evaluation.baseline_names import Baseline
 from adapters.evaluation.cases import Truth, parse_case, parse_stream, read_file
 from adapters.evaluation.fit import fit_calibration, fit_weights, learnable
 from adapters.evaluation.plot import reliability_svg

@@ -17,7 +17,7 @@ from typer.main import get_command
 
 from adapters.changes.route import change_routes
 from adapters.cli.main import app
-from adapters.cli.reference import metrics_page, wanted_files
+from adapters.cli.pages import metrics_page, wanted_files
 from adapters.clock import SystemClock
 from adapters.files.catalogue import read_catalogue
 from adapters.files.playbooks import missing_from, read_playbooks

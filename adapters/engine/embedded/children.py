@@ -23,7 +23,7 @@ STOP_GRACE = timedelta(seconds=5)
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 LOG_CHECK_EVERY = timedelta(seconds=60)
 _FIRST_PROBE_S = 0.005
-_LONGEST_PROBE_S = 0.1
+_LONGEST_PROBE_S = 0.025  # A probe that is refused takes a tenth of a millisecond.
 
 Probe = Callable[[], Awaitable[bool]]
 Sleep = Callable[[float], Awaitable[None]]

@@ -8,16 +8,10 @@ import sysconfig
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
-from temporalio.service import RPCError
 
 from adapters.engine.embedded.children import Child, ChildHealth, ChildSpec
 from adapters.engine.embedded.epoch import (
@@ -36,8 +30,6 @@ log = structlog.get_logger()
 LOOPBACK = "127.0.0.1"
 MEMORY_LIMIT = "160MiB"  # GOMEMLIMIT, a soft limit: above it the collector works harder.
 STARTS_BEFORE_DISTRUST = 2
-_PROBE = timedelta(seconds=2)
-_REGISTER = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -215,19 +207,10 @@ def _arguments(file: Path, ports: tuple[int, ...], namespace: str) -> tuple[str,
 
 async def _register(address: str, namespace: str, search_attributes: Mapping[str, str]) -> None:
     """Make the search attributes known; the server's own flag is without effect on a file that exists."""
-    if not search_attributes:
-        return
-    kinds = {
-        name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
-        for name, kind in search_attributes.items()
-    }
-    client = await Client.connect(address, namespace=namespace)
-    try:
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=namespace, search_attributes=kinds), timeout=_REGISTER
-        )
-    except RPCError as exc:
-        raise ChildFailed(f"temporal refused the search attributes {sorted(kinds)}: {exc.message}.") from exc
+    if search_attributes:
+        from adapters.engine.embedded.asking import register
+
+        await register(address, namespace, search_attributes)
 
 
 async def _answers(address: str, namespace: str) -> bool:
@@ -237,11 +220,9 @@ async def _answers(address: str, namespace: str) -> bool:
         _, writer = await asyncio.open_connection(host, int(port))
         writer.close()
         await writer.wait_closed()
-        client = await Client.connect(address, namespace=namespace)
-        await client.workflow_service.describe_namespace(
-            DescribeNamespaceRequest(namespace=namespace), timeout=_PROBE
-        )
-    except (OSError, RPCError, RuntimeError):
-        # RuntimeError is what the client raises when it cannot connect.
+    except OSError:
         return False
-    return True
+    # Not before the server listens: it takes as long to come up as its client to import.
+    from adapters.engine.embedded.asking import has_namespace
+
+    return await has_namespace(address, namespace)

@@ -1,5 +1,6 @@
 """The embedded Valkey or Redis: which program, how it is run, when it is ready."""
 
+import asyncio
 import importlib
 import re
 import shutil
@@ -9,11 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-import redis.asyncio
 import structlog
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from adapters.engine.embedded.children import Child, ChildHealth, ChildSpec
 from adapters.engine.embedded.errors import BinaryMissing
@@ -120,18 +117,17 @@ def _socket_for(data: Path) -> Iterator[Path]:
 
 
 async def _answers(socket: Path) -> bool:
-    client = redis.asyncio.Redis(
-        unix_socket_path=str(socket), socket_timeout=_PROBE_S, retry=Retry(NoBackoff(), 0)
-    )
+    """Say PING by hand: while the server reads its file it answers LOADING; a client takes long to import."""
     try:
-        # While the server reads its file it answers LOADING, which redis-py raises as an error.
-        await client.ping()
-    except (RedisError, OSError):
+        async with asyncio.timeout(_PROBE_S):
+            reader, writer = await asyncio.open_unix_connection(socket)
+            try:
+                writer.write(b"PING\r\n")
+                return await reader.readline() == b"+PONG\r\n"
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
         return False
-    else:
-        return True
-    finally:
-        await client.aclose()
 
 
 async def _version(program: Path) -> tuple[int, ...]:

@@ -1,0 +1,47 @@
+"""What `handrail check` does: look at everything, and print what was found."""
+
+import asyncio
+import json
+import os
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from adapters.checking import check_all
+from adapters.finding import Finding, Verdict
+from adapters.settings import InvalidSettings, read_settings
+
+_MARK = {
+    Verdict.OK: "[green]ok[/green]",
+    Verdict.WARNING: "[yellow]warning[/yellow]",
+    Verdict.FAILED: "[red]FAILED[/red]",
+}
+
+
+def look_at_all(*, as_json: bool) -> int:
+    """Print one finding for each part; return the exit code."""
+    try:
+        settings = read_settings(os.environ)
+    except InvalidSettings as exc:
+        _print([_wrong(line) for line in str(exc).splitlines()], as_json=as_json)
+        return 2
+    findings = asyncio.run(check_all(settings))
+    _print(findings, as_json=as_json)
+    return 1 if any(finding.verdict is Verdict.FAILED for finding in findings) else 0
+
+
+def _wrong(said: str) -> Finding:
+    remedy = "see README, “Install and configure”"
+    return Finding(what="settings", verdict=Verdict.FAILED, said=said, remedy=remedy)
+
+
+def _print(findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"findings": [finding.model_dump(mode="json") for finding in findings]}))
+        return
+    table = Table("what", "verdict", "ms", "said", "remedy")
+    for finding in findings:
+        latency = "" if finding.latency_ms is None else f"{finding.latency_ms:.0f}"
+        table.add_row(finding.what, _MARK[finding.verdict], latency, finding.said, finding.remedy)
+    Console().print(table)

@@ -1,0 +1,111 @@
+"""What a running bot stands on: the team's files, the data folder, the record, the engine's servers.
+
+The servers take as long to start as the rest of the bot takes to import. So this module imports none of it,
+and lets the caller do that in a thread while the servers start.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
+from adapters.files.catalogue import read_catalogue
+from adapters.files.playbooks import missing_from, read_playbooks
+from adapters.logs import configure_logs
+from adapters.settings import Settings
+from adapters.store.opening import Store, open_store
+from adapters.telemetry import PrometheusTelemetry
+from bot.domain.catalogue import Catalogue
+from bot.domain.errors import InvalidCatalogue
+from bot.domain.ids import PlaybookId
+from bot.domain.playbook import LoadedPlaybook
+from bot.domain.redaction import Redactor
+
+
+@dataclass(frozen=True)
+class Files:
+    """The team's own data, read and checked before anything is started."""
+
+    catalogue: Catalogue
+    playbooks: Mapping[PlaybookId, LoadedPlaybook]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What everything else stands on."""
+
+    settings: Settings
+    files: Files
+    folder: DataFolder
+    redactor: Redactor
+    store: Store
+    engine: EmbeddedEngine
+    telemetry: PrometheusTelemetry
+
+
+def read_files(settings: Settings) -> Files:
+    """Read the catalogue and the playbooks.
+
+    Raises:
+        Invalid: a file is wrong; each problem names its file and line.
+    """
+    catalogue = read_catalogue(settings.handrail_services)
+    playbooks = read_playbooks(settings.handrail_playbooks)
+    if problems := missing_from(catalogue, playbooks):
+        raise InvalidCatalogue("\n".join(problems))
+    return Files(catalogue=catalogue, playbooks=playbooks)
+
+
+def database_url(settings: Settings, folder: DataFolder) -> str:
+    """Return where the record is kept: the configured database, else a file of the data folder."""
+    return settings.database_url or f"sqlite:///{folder.audit_file}"
+
+
+@asynccontextmanager
+async def laid_ground(
+    settings: Settings, *, meanwhile: Callable[[], object] = lambda: None
+) -> AsyncIterator[Ground]:
+    """Open the record and start the servers for the length of the block; end them on leaving.
+
+    *meanwhile* is called in a thread while the servers start, and has returned before the block begins.
+
+    Raises:
+        Invalid, Unavailable, EmbeddedError: it cannot be; the message says what to do.
+    """
+    files = read_files(settings)
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(DataFolder(settings.handrail_data_dir))
+        redactor = Redactor(folder.derive_key("redaction"), known_secrets=settings.known_secrets())
+
+        def redact(text: str) -> str:
+            return redactor.redact(text).text
+
+        configure_logs(settings.handrail_log_level, redact)
+        telemetry = PrometheusTelemetry()
+        store = await asyncio.to_thread(
+            open_store, database_url(settings, folder), redact=redact, kill_file=folder.kill_file
+        )
+        stack.push_async_callback(store.close)
+        minimum_epoch = await store.gate.epoch()
+        done_meanwhile = asyncio.create_task(asyncio.to_thread(meanwhile))
+        engine = await stack.enter_async_context(
+            embedded_engine(
+                folder,
+                minimum_epoch=minimum_epoch,
+                redis_url=settings.redis_url,
+                temporal_address=settings.temporal_address,
+                temporal_namespace=settings.temporal_namespace,
+                on_restart=lambda child: telemetry.child_restarted(child.name, child.restarts),
+            )
+        )
+        await done_meanwhile
+        yield Ground(
+            settings=settings,
+            files=files,
+            folder=folder,
+            redactor=redactor,
+            store=store,
+            engine=engine,
+            telemetry=telemetry,
+        )
