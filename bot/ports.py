@@ -26,6 +26,7 @@ from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
+from bot.domain.merging import Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
@@ -278,6 +279,60 @@ class PostState(StrEnum):
     IN_DOUBT = "in_doubt"
     """Somebody began to send it and did not say how that ended."""
     SENT = "sent"
+
+class Groups(Protocol):
+    """Where each incident is shown: on a card of its own, on that of another, or on a storm's.
+
+    Each decision is one transaction, with a line in the ledger and in the audit. The first one stands: asked
+    again it is the same, whoever asks.
+    """
+
+    async def place(
+        self, incident: Incident, topology: Topology, rules: MergingRules, *, channel: str
+    ) -> Placing:
+        """Decide where an open incident is shown. *channel* is where a storm's card would be."""
+        ...
+
+    async def close(self, incident: Incident, topology: Topology, rules: MergingRules) -> Placing:
+        """Note that the incident was resolved, and let go of what its card has shown."""
+        ...
+
+    async def split(self, incident: IncidentId, by: SlackUserId) -> Placing:
+        """Give the incident a life of its own for good. Raises `NotFound` or `Refused`."""
+        ...
+
+    async def get(self, incident: IncidentId) -> Member | None: ...
+
+    async def merged_into(self, host: IncidentId) -> Sequence[Member]:
+        """Return those that the card of *host* shows, resolved ones too, in order of opening."""
+        ...
+
+    async def standings(self) -> Mapping[IncidentId, Standing]:
+        """Return how each open incident stands; one that is missing was never placed."""
+        ...
+
+    async def untold(self) -> Sequence[Member]:
+        """Return open merged ones whose detail is not in the thread yet."""
+        ...
+
+    async def tell(self, incident: IncidentId) -> None:
+        """Note that the thread has the detail."""
+        ...
+
+    async def ledger(self, limit: int) -> Sequence[MergeEntry]:
+        """Return the last *limit* lines, the newest first."""
+        ...
+
+    async def last_of(self, incident: IncidentId) -> MergeEntry | None: ...
+
+    async def storms_to_show(self, most: int) -> Sequence[StormView]:
+        """Return the storms whose cards do not say yet how many they hold, each with *most* incidents."""
+        ...
+
+    async def storm_shown(self, storm: Storm) -> None:
+        """Keep where the storm's card stands and what it says."""
+        ...
+
 
 
 class Outbox(Protocol):

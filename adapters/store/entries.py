@@ -11,8 +11,9 @@ from bot.domain.audit import Act
 from bot.domain.card import CardRef
 from bot.domain.diagnosed import Diagnosed
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
-from bot.domain.ids import IncidentId
+from bot.domain.ids import IncidentId, SlackUserId
 from bot.domain.label import Label
+from bot.domain.merging import Member, MergeAct
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -224,6 +225,17 @@ def feedback_refused(answered: Answered, incident: IncidentId | None) -> Draft:
         },
         texts={"change": press.change, "text": answered.ruling.text},
         actor=press.user_id,
+    )
+
+
+def placed(act: MergeAct, member: Member, host: str, words: str, by: SlackUserId | None) -> Draft:
+    """Describe that an incident is shown elsewhere from now on, or by itself again."""
+    return Draft(
+        act=Act(act.value),
+        incident=member.incident,
+        facts={"host": host, "rule": member.rule.value, "user": by},
+        texts={"words": words},
+        actor=by or SELF,
     )
 
 

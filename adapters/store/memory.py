@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from adapters.store.memory_groups import MemoryGroups
 from adapters.store.memory_labels import MemoryDiagnoses, MemoryLabels
 from adapters.store.rows import Decision, Post, Rows
 from adapters.store.transaction import Redact, StoreTime, T, Transaction
@@ -176,6 +177,7 @@ class MemoryTransactions:
             log=MemoryLog(),
             labels=MemoryLabels(),
             diagnoses=MemoryDiagnoses(),
+            groups=MemoryGroups(),
         )
 
     async def write(self, work: Callable[[Transaction], T]) -> T:

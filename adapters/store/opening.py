@@ -6,13 +6,14 @@ from pathlib import Path
 from adapters.store.audit_log import StoredAuditLog
 from adapters.store.diagnoses import StoredDiagnoses
 from adapters.store.gate import StoredGate
+from adapters.store.groups import StoredGroups
 from adapters.store.incident_book import StoredIncidentBook
 from adapters.store.labels import StoredLabels
 from adapters.store.memory import MemoryTransactions
 from adapters.store.outbox import StoredOutbox
 from adapters.store.sql.engine import open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
-from bot.ports import AuditLog, Diagnoses, Gate, IncidentBook, Labels, Outbox
+from bot.ports import AuditLog, Diagnoses, Gate, Groups, IncidentBook, Labels, Outbox
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Store:
     audit: AuditLog
     diagnoses: Diagnoses
     labels: Labels
+    groups: Groups
     transactions: Transactions
 
     async def close(self) -> None:
@@ -65,5 +67,6 @@ def _store(transactions: Transactions) -> Store:
         audit=StoredAuditLog(transactions),
         diagnoses=StoredDiagnoses(transactions),
         labels=StoredLabels(transactions),
+        groups=StoredGroups(transactions),
         transactions=transactions,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from adapters.store.group_rows import GroupRows
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.audit import Entry
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
@@ -190,3 +191,4 @@ class Rows:
     log: LogRows
     labels: LabelRows
     diagnoses: DiagnosisRows
+    groups: GroupRows

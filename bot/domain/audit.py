@@ -48,6 +48,14 @@ class Act(StrEnum):
     LABELLED = "labelled"
     """A person, or a recovery, said whether a change was it."""
 
+    MERGED = "merged"
+    """An incident is shown on the card of another one of the same cause."""
+    MUTED = "muted"
+    """An incident is shown on a storm's card."""
+    RELEASED = "released"
+    SPLIT = "split"
+    """A person undid a merge."""
+
     KILLED = "killed"
     REVIVED = "revived"
     EPOCH_RAISED = "epoch_raised"

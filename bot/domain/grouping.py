@@ -95,6 +95,25 @@ class Grouper:
         self._record(group, alert, fingerprint, resolved=resolved)
         return Merge(alert=alert.id, group=group.id, rule=rule, sentence=sentence)
 
+    def put(self, alert: Alert, group_id: str) -> None:
+        """Take *alert* where it was placed before; it starts a group that is named after it, and no other."""
+        self._forget(alert.at)
+        group = next((group for group in self._open if group.id == group_id), None)
+        if group is None and group_id == f"g-{alert.id}":
+            group = self._start(alert)
+        if group is not None:
+            self._record(group, alert, (alert.service, alert.title), resolved=False)
+
+    def extend(self, alert: Alert) -> str | None:
+        """Return the group that *alert* joins; None when it would be the first of one, and starts none."""
+        self._forget(alert.at)
+        fingerprint = (alert.service, alert.title)
+        group, _, _ = self._find(alert, fingerprint)
+        if group is None:
+            return None
+        self._record(group, alert, fingerprint, resolved=False)
+        return group.id
+
     def _find(self, alert: Alert, fingerprint: Fingerprint) -> tuple[_Group | None, MergeRule, str]:
         storm = self._storm()
         # A storm first falls apart into groups that know nothing of each other; those take nothing more.

@@ -15,6 +15,7 @@ from adapters.store.rows import Rows
 from adapters.store.sql.claims import SqlClaims, SqlTargets
 from adapters.store.sql.diagnoses import SqlDiagnoses
 from adapters.store.sql.dialects import Dialect, Postgres, Sqlite
+from adapters.store.sql.groups import SqlGroups
 from adapters.store.sql.incidents import SqlIncidents, SqlPosts
 from adapters.store.sql.labels import SqlLabels
 from adapters.store.sql.log import SqlLog, SqlSwitches
@@ -151,6 +152,7 @@ def _rows(connection: Connection) -> Rows:
         log=SqlLog(connection),
         labels=SqlLabels(connection),
         diagnoses=SqlDiagnoses(connection),
+        groups=SqlGroups(connection),
     )
 
 

@@ -64,6 +64,7 @@ _FINAL: Final = {
     # Old ones may be thrown away to save room; none is ever rewritten.
     "diagnoses": ("UPDATE",),
     "opinions": ("UPDATE",),
+    "merges": ("UPDATE", "DELETE"),
 }
 
 
@@ -73,10 +74,10 @@ def added_guards(table: str, dialect: str) -> Sequence[str]:
         return [
             f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION handrail_refuse()"
-            for verb in _FINAL[table]
+            for verb in _FINAL.get(table, ())
         ]
     return [
         f"CREATE TRIGGER {table}_{verb.lower()} BEFORE {verb} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        for verb in _FINAL[table]
+        for verb in _FINAL.get(table, ())
     ]

@@ -1,13 +1,17 @@
 """Making the tables, once, and refusing those of a later version."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
+from adapters.store.sql.group_tables import GROUP_TABLES
 from adapters.store.sql.label_tables import ADDED, added_guards
 from adapters.store.sql.log import SqlSwitches
 from adapters.store.sql.tables import SCHEMA_VERSION, metadata
 from bot.domain.errors import Invalid
+
+_LATER: Final = (*ADDED, *GROUP_TABLES)
 
 
 def prepare(connection: Connection, guards: Sequence[str]) -> None:
@@ -18,7 +22,7 @@ def prepare(connection: Connection, guards: Sequence[str]) -> None:
     """
     numbers = SqlSwitches(connection)
     if not inspect(connection).has_table("meta"):
-        first = [table for table in metadata.sorted_tables if table not in ADDED]
+        first = [table for table in metadata.sorted_tables if table not in _LATER]
         metadata.create_all(connection, tables=first, checkfirst=False)
         for guard in guards:
             connection.execute(text(guard))
@@ -35,7 +39,7 @@ def prepare(connection: Connection, guards: Sequence[str]) -> None:
 def _add_missing(connection: Connection) -> None:
     """Make the tables that came later, each with its guards, in a database that lacks them."""
     known = inspect(connection)
-    for table in ADDED:
+    for table in _LATER:
         if not known.has_table(table.name):
             table.create(connection, checkfirst=False)
             for guard in added_guards(table.name, connection.dialect.name):
