@@ -5,7 +5,7 @@ Each port is in domain terms and has a memory twin under the same contract test.
 (it may have happened: never repeat without asking).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -122,6 +122,15 @@ class ChangeLedger(Protocol):
         self, services: Sequence[ServiceName], start: datetime, end: datetime
     ) -> Sequence[ChangeEvent]:
         """Return the changes of *services* that were live in `[start, end]`, newest first, at most 500."""
+        ...
+
+    async def near(
+        self, around: Sequence[Set[ServiceName]], start: datetime, end: datetime
+    ) -> Sequence[ChangeEvent]:
+        """Return the changes live in `[start, end]` likeliest by time and distance, best first, at most 100.
+
+        *around* holds what alerts, then what is one call away, and so on; what is in none is further still.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from bot.app.wording import cause_in_words, change_name, clock_time, counted
 from bot.app.world import World
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
+from bot.domain.change_index import rings
 from bot.domain.correlation import Case, Ranking, rank_suspects
 from bot.domain.correlation import Outcome as RankingOutcome
 from bot.domain.document import Line
@@ -264,11 +265,14 @@ async def _on_call(world: World, known: Incident, reading: asyncio.Task[Incident
 
 
 async def _changes(world: World, incident: Incident) -> Sequence[ChangeEvent]:
+    """Look near what alerts; where nothing says what does, at the newest changes of every service."""
     now = world.clock.now()
-    services: list[ServiceName] = list(world.catalogue.services)
-    if incident.service is not None and incident.service not in world.catalogue.services:
-        services.append(incident.service)
-    return await world.ledger.between(services, now - world.manners.lookback, now)
+    start = now - world.manners.lookback
+    named = (incident.service, *(alert.service for alert in incident.alerts))
+    hurt = frozenset(service for service in named if service is not None)
+    if not hurt:
+        return await world.ledger.between(list(world.catalogue.services), start, now)
+    return await world.ledger.near(tuple(rings(hurt, world.catalogue.topology())), start, now)
 
 
 async def _signals(world: World, name: ServiceName | None) -> tuple[tuple[str, Reading], ...]:

@@ -67,11 +67,21 @@ def _read(service: ServiceName, title: str, body: str, files: tuple[str, ...], d
         name_families=_families(name.items()),
         families=_families((key, word) for key, word in prose.items() if key not in name),
         code_families=frozenset().union(*(families_of_word(word.lower()) for word in code.values())),
-        mechanisms=frozenset(m for m, stems in _MECHANISM_STEMS.items() if not stems.isdisjoint(described)),
+        mechanisms=frozenset(
+            name for stem_ in _MECHANISMS_OF.keys() & described for name in _MECHANISMS_OF[stem_]
+        ),
     )
 
 
-_MECHANISM_STEMS = {m.name: frozenset(stem(word) for word in m.does) for m in MECHANISMS}
+def _by_stem() -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for mechanism in MECHANISMS:
+        for word in mechanism.does:
+            found.setdefault(stem(word), set()).add(mechanism.name)
+    return {key: frozenset(names) for key, names in found.items()}
+
+
+_MECHANISMS_OF = _by_stem()
 
 
 def _families(words: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:

@@ -28,8 +28,7 @@ class Case:
     """Services known to exist, beside those that changes and topology name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One reason for or against, with the sentence that people see."""
 
     name: str

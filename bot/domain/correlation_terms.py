@@ -1,16 +1,14 @@
 """What speaks for or against one change: each function measures, none weighs."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from functools import lru_cache
 from math import log2
-from typing import assert_never
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
 from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.kind_terms import kind_features
 from bot.domain.names import names_in
-from bot.domain.onset import SymptomClass
 from bot.domain.place_terms import place_features
 from bot.domain.rollback import is_lower_version, is_rollback, is_undone_by
 from bot.domain.scene import Scene, spoken
@@ -21,7 +19,7 @@ from bot.domain.telemetry_terms import (
     instance_features,
     metric_features,
 )
-from bot.domain.weights import HalfLives, WeightName
+from bot.domain.weights import WeightName
 
 _PRODUCTION = frozenset({"production", "prod", "live", ""})
 
@@ -35,7 +33,7 @@ def features_of(changes: Iterable[ChangeEvent], scene: Scene) -> dict[ChangeId, 
         place = places.get(key)
         if place is None:
             place = places[key] = tuple(place_features(change, scene))
-        found[change.id] = (*_time(change, scene), *place, *kind_features(change), *_observed(change, scene))
+        found[change.id] = (_time(change, scene), *place, *kind_features(change), *_observed(change, scene))
     return found
 
 
@@ -55,34 +53,21 @@ def _observed(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         yield from instance_features(change, scene.symptoms)
 
 
-def _time(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
-    onset = scene.symptoms.onset
-    if change.live_at >= onset or (change.finished_at is None and change.started_at is not None):
-        yield Feature(WeightName.ROLLING_OUT, 1.0, "was rolling out at the first symptom")
-        return
-    gap = onset - change.live_at
-    half_life = half_life_min(scene.symptoms.pace, scene.half_lives)
-    halvings = log2(1.0 + gap / timedelta(minutes=half_life))
-    yield Feature(WeightName.ELAPSED, halvings, f"finished {spoken(gap)} before the first symptom")
-
-
-def half_life_min(pace: SymptomClass, half_lives: HalfLives) -> float:
-    """Return the minutes after which a change is half as likely to be behind a symptom of this *pace*."""
-    match pace:
-        case SymptomClass.FAST:
-            return half_lives.fast_min
-        case SymptomClass.SLOW:
-            return half_lives.slow_min
-        case SymptomClass.TOLD:
-            return half_lives.told_min
-        case _:
-            assert_never(pace)
+def _time(change: ChangeEvent, scene: Scene) -> Feature:
+    onset, live = scene.symptoms.onset, change.live_at
+    if live >= onset or (change.finished_at is None and change.started_at is not None):
+        return Feature(WeightName.ROLLING_OUT, 1.0, "was rolling out at the first symptom")
+    gap_s = (onset - live).total_seconds()
+    halvings = log2(1.0 + gap_s / scene.half_life_s)
+    return Feature(WeightName.ELAPSED, halvings, f"finished {spoken(gap_s)} before the first symptom")
 
 
 def _undoing(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     if is_rollback(change):
+        # What a rollback takes back is never the rollback itself.
         yield Feature(WeightName.ROLLBACK, 1.0, "is itself a rollback")
-    elif is_lower_version(change, scene.last_before(change)):
+        return
+    if is_lower_version(change, scene.last_before(change)):
         yield Feature(WeightName.LOWER_VERSION, 1.0, "goes back to a lower version")
     following = scene.next_after(change)
     if following is not None and is_undone_by(change, following, before=scene.symptoms.onset):
@@ -103,6 +88,7 @@ def _environment(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
         )
 
 
+@lru_cache(maxsize=1_000)
 def _canonical(environment: str) -> str:
     name = environment.strip().lower()
     return "production" if name in _PRODUCTION else name

@@ -1,7 +1,7 @@
 """Find names of services, hosts and environments in text, whole names only."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -16,28 +16,41 @@ def names_in(name: str, text: str) -> bool:
 
 def named_among(names: frozenset[_Name], text: str) -> frozenset[_Name]:
     """Return those of *names* that stand in *text*; the same thousands of names are sorted once."""
-    plain, odd = _sorted_out(names)
-    found = [plain[token] for token in _tokens(text) if token in plain]
+    plain, odd = _sorted_out(_Same(names))
+    found = [name for token in _tokens(text) if token in plain for name in plain[token]]
     if odd:
         lowered = text.lower()
-        found.append(frozenset(name for name, low in odd if _stands_in(low, lowered, frozenset())))
-    return frozenset[_Name]().union(*found)
+        found += [name for name, low in odd if _stands_in(low, lowered, frozenset())]
+    return names.intersection(found)
+
+
+class _Same:
+    """A set known by its identity: to compare two sets of thousands of names costs more than to look."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+
+    def __hash__(self) -> int:
+        return id(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.names is self.names
 
 
 @lru_cache(maxsize=64)
-def _sorted_out(
-    names: frozenset[_Name],
-) -> tuple[Mapping[str, frozenset[_Name]], tuple[tuple[_Name, str], ...]]:
+def _sorted_out(same: _Same) -> tuple[Mapping[str, Sequence[str]], tuple[tuple[str, str], ...]]:
     """Return the names that are one token each, by that token, and the others with their lower case."""
-    plain: dict[str, set[_Name]] = {}
-    odd: list[tuple[_Name, str]] = []
-    for name in names:
+    plain: dict[str, list[str]] = {}
+    odd: list[tuple[str, str]] = []
+    for name in same.names:
         low = name.lower()
         if _TOKEN.fullmatch(low):
-            plain.setdefault(low, set()).add(name)
+            plain.setdefault(low, []).append(name)
         elif low:
             odd.append((name, low))
-    return {low: frozenset(found) for low, found in plain.items()}, tuple(odd)
+    return plain, tuple(odd)
 
 
 @lru_cache(maxsize=1_000)

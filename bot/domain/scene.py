@@ -4,12 +4,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Case
 from bot.domain.evidence import ErrorPattern
 from bot.domain.ids import ServiceName
 from bot.domain.names import named_among
+from bot.domain.onset import SymptomClass
 from bot.domain.symptoms import Symptoms
 from bot.domain.weights import HalfLives
 
@@ -23,11 +25,12 @@ class Scene:
 
     case: Case
     symptoms: Symptoms
-    half_lives: HalfLives
+    half_life_s: float
+    """Seconds after which a change is half as likely to be behind symptoms of this pace."""
     around: Mapping[ServiceName, _Around]
     """For each alerting service what it calls and what calls it, with the distance in calls."""
-    timelines: Mapping[_Place, tuple[Sequence[datetime], Sequence[ChangeEvent]]]
-    """The changes of one service in one environment, oldest first, beside the times they were live."""
+    timelines: Mapping[_Place, Sequence[ChangeEvent]]
+    """The changes of one service in one environment, oldest first."""
     origins: frozenset[ServiceName]
     """The alerting services that call no other alerting service: where the trouble seems to start."""
     blame: Mapping[ErrorPattern, frozenset[ServiceName]]
@@ -36,11 +39,12 @@ class Scene:
     @classmethod
     def of(cls, case: Case, symptoms: Symptoms, half_lives: HalfLives) -> "Scene":
         changed = frozenset(change.service for change in case.changes if change.service)
-        timelines: dict[_Place, tuple[list[datetime], list[ChangeEvent]]] = {}
-        for at, _, change in sorted(((c.live_at, c.id, c) for c in case.changes), key=lambda row: row[:2]):
-            times, changes = timelines.setdefault((change.service, change.environment), ([], []))
-            times.append(at)
-            changes.append(change)
+        timelines: dict[_Place, list[ChangeEvent]] = {}
+        for change in case.changes:
+            timelines.setdefault((change.service, change.environment), []).append(change)
+        for changes in timelines.values():
+            if len(changes) > 1:
+                changes.sort(key=lambda change: (change.live_at, change.id))
         around = {
             service: (case.topology.dependencies_of(service), case.topology.dependents_of(service))
             for service in symptoms.services
@@ -48,7 +52,7 @@ class Scene:
         return cls(
             case=case,
             symptoms=symptoms,
-            half_lives=half_lives,
+            half_life_s=60.0 * _half_life_min(symptoms.pace, half_lives),
             around=around,
             origins=_origins(symptoms, around),
             timelines=timelines,
@@ -57,15 +61,35 @@ class Scene:
 
     def last_before(self, change: ChangeEvent) -> ChangeEvent | None:
         """Return the last change that was live before *change*, same service and environment."""
-        times, changes = self.timelines[change.service, change.environment]
-        index = bisect_left(times, change.live_at)
+        changes = self.timelines[change.service, change.environment]
+        if len(changes) == 1:
+            return None
+        index = bisect_left(changes, change.live_at, key=_live_at)
         return changes[index - 1] if index else None
 
     def next_after(self, change: ChangeEvent) -> ChangeEvent | None:
         """Return the first change that was live after *change*, same service and environment."""
-        times, changes = self.timelines[change.service, change.environment]
-        index = bisect_right(times, change.live_at)
+        changes = self.timelines[change.service, change.environment]
+        if len(changes) == 1:
+            return None
+        index = bisect_right(changes, change.live_at, key=_live_at)
         return changes[index] if index < len(changes) else None
+
+
+def _live_at(change: ChangeEvent) -> datetime:
+    return change.live_at
+
+
+def _half_life_min(pace: SymptomClass, half_lives: HalfLives) -> float:
+    match pace:
+        case SymptomClass.FAST:
+            return half_lives.fast_min
+        case SymptomClass.SLOW:
+            return half_lives.slow_min
+        case SymptomClass.TOLD:
+            return half_lives.told_min
+        case _:
+            assert_never(pace)
 
 
 def _origins(symptoms: Symptoms, around: Mapping[ServiceName, _Around]) -> frozenset[ServiceName]:

@@ -143,6 +143,37 @@ async def test_at_most_500_changes_are_found(ledger: ChangeLedger) -> None:
     assert [f"change-{number:03}" for number in range(500)] == [change.id for change in found]
 
 
+async def test_near_gives_the_likeliest_by_time_and_distance_first(ledger: ChangeLedger) -> None:
+    far, odd = ServiceName("ledger"), ServiceName("blog")
+    for change in (
+        a_change("own-old", live=NOW - minutes(600)),
+        a_change("own", live=NOW - minutes(30)),
+        a_change("called", service=CART, live=NOW - minutes(20)),
+        a_change("further", service=far, live=NOW - minutes(10)),
+        a_change("elsewhere", service=odd, live=NOW - minutes(1)),
+        a_change("too old", live=NOW - minutes(900)),
+        a_change("too late", live=NOW + minutes(1)),
+        a_change("both", service=odd, live=NOW - minutes(40), also=(CHECKOUT,)),
+    ):
+        await ledger.record(change)
+
+    found = await ledger.near([{CHECKOUT}, {CART}, set(), {far}], NOW - minutes(700), NOW)
+
+    names = ["own", "both", "called", "further", "own-old", "elsewhere"]
+    assert names == [change.id for change in found]
+
+
+async def test_at_most_100_are_near_and_none_of_them_twice(ledger: ChangeLedger) -> None:
+    for number in range(120):
+        service = CHECKOUT if number % 2 else CART
+        await ledger.record(a_change(f"change-{number:03}", service=service, live=NOW - minutes(number)))
+
+    found = await ledger.near([{CHECKOUT}], NOW - minutes(200), NOW)
+
+    assert 100 == len({change.id for change in found}) == len(found)
+    assert {f"change-{number:03}" for number in range(1, 101, 2)} < {change.id for change in found}
+
+
 async def test_only_the_newest_of_a_service_are_kept(redis: Redis) -> None:
     ledger = RedisChangeLedger(redis, most_per_service=3)
     for number in range(5):
@@ -194,3 +225,5 @@ async def _fails_while_gone(server: RedisServer, ledger: RedisChangeLedger) -> N
         await ledger.get(ChangeId("one"))
     with pytest.raises(Unavailable):
         await ledger.between([CHECKOUT], NOW, NOW)
+    with pytest.raises(Unavailable):
+        await ledger.near([{CHECKOUT}], NOW, NOW)

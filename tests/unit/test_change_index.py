@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot.domain.change import ChangeEvent
-from bot.domain.change_index import ChangeIndex
+from bot.domain.change_index import ChangeIndex, rings
 from bot.domain.ids import ChangeId, ServiceName
 from tests.correlation_builders import ONSET, SHOP, change, topology
 
@@ -11,9 +11,8 @@ HOUR = timedelta(hours=1)
 
 
 def found(index: ChangeIndex, *services: str, most: int = 50, lookback: timedelta = HOUR) -> list[str]:
-    names = [ServiceName(service) for service in services]
-    hits = index.candidates(names, topology(*SHOP), at=ONSET, lookback=lookback, most=most)
-    return [hit.id for hit in hits]
+    around = rings([ServiceName(service) for service in services], topology(*SHOP))
+    return [hit.id for hit in index.near(around, ONSET - lookback, ONSET, most=most)]
 
 
 def test_changes_near_the_alert_are_found_newest_and_nearest_first() -> None:
@@ -26,7 +25,7 @@ def test_changes_near_the_alert_are_found_newest_and_nearest_first() -> None:
         ]
     )
 
-    assert ["checkout@9", "web@10", "ledger@9"] == found(index, "checkout")
+    assert ["checkout@9", "web@10", "ledger@9", "blog@10"] == found(index, "checkout")
 
 
 def test_only_the_look_back_is_searched_its_ends_included() -> None:
@@ -41,6 +40,24 @@ def test_the_likeliest_are_kept_when_there_are_too_many() -> None:
     assert ["checkout@1", "checkout@2"] == found(index, "checkout", most=2)
 
 
+def test_of_what_has_no_path_the_newest_fill_up() -> None:
+    index = ChangeIndex(
+        [
+            change(minutes_before=300),
+            *(change("blog", minutes_before=minutes) for minutes in range(1, 400, 9)),
+        ]
+    )
+
+    assert ["checkout@300", "blog@1"] == found(index, "checkout", most=2, lookback=8 * HOUR)[:2]
+
+
+def test_between_gives_every_change_of_the_services_in_order() -> None:
+    index = ChangeIndex([change(minutes_before=minutes) for minutes in (5, 3, 70)] + [change("blog")])
+
+    hits = index.between([ServiceName("checkout")], ONSET - HOUR, ONSET)
+    assert ["checkout@3", "checkout@5"] == [hit.id for hit in hits]
+
+
 def test_a_change_is_found_by_every_service_it_reached_and_once() -> None:
     both: ChangeEvent = change("blog").model_copy(
         update={"also_touches": (ServiceName("checkout"), ServiceName("payments"))}
@@ -53,7 +70,7 @@ def test_a_change_reported_again_replaces_the_first() -> None:
     index = ChangeIndex([change("checkout", minutes_before=5, change_id="c")])
     index.add(change("payments", minutes_before=7, change_id="c"))
 
-    hits = index.candidates([ServiceName("checkout")], topology(*SHOP), at=ONSET, lookback=HOUR)
+    hits = index.near([], ONSET - HOUR, ONSET)
     assert [("c", "payments")] == [(hit.id, hit.service) for hit in hits]
     assert len(index) == 1
 

@@ -1,5 +1,6 @@
 """Which change did it, or none."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -357,10 +358,29 @@ def test_a_persons_sentence_without_a_service_is_matched_by_its_words() -> None:
     assert ids(ranking)[0] == "notifications@50"
 
 
-def test_only_the_likeliest_fifty_are_read_and_all_are_ranked() -> None:
+def test_of_many_changes_only_the_likeliest_fifty_by_time_place_and_risk_are_suspects() -> None:
+    near = change(minutes_before=40)
     many = [change(f"s{n}", minutes_before=5 + n) for n in range(70)]
+    going_back = change("s99", title="Roll back to 41", minutes_before=1)
 
-    assert 71 == len(rank_suspects(shop_case(change(), *many), WEIGHTS).suspects)
+    found = {s.change.id for s in rank_suspects(shop_case(near, going_back, *many), WEIGHTS).suspects}
+    assert found == {near.id, *(late.id for late in many[:49])}
+
+
+def test_what_an_observation_names_is_a_suspect_however_far_it_is() -> None:
+    told = change("s999", minutes_before=50)
+    many = [change(f"s{n}", minutes_before=5) for n in range(70)]
+    evidence = Evidence(patterns=(pattern("boom", "s999"),))
+
+    ranking = rank_suspects(replace(shop_case(told, *many), evidence=evidence), WEIGHTS)
+    assert told.id in {suspect.change.id for suspect in ranking.suspects}
+
+
+def test_where_no_alert_has_a_service_two_hundred_are_suspects() -> None:
+    many = [change(f"s{n}", minutes_before=5 + n) for n in range(230)]
+    told = alert(None, title="customers cannot pay by card since this morning")
+
+    assert 200 == len(rank_suspects(shop_case(*many, alerts=[told]), WEIGHTS).suspects)
 
 
 def test_a_weights_file_without_a_weight_is_refused() -> None:
