@@ -5,9 +5,10 @@ from typing import assert_never
 
 from adapters.engine.dispatcher import Handler
 from adapters.pagerduty.webhook import parse_webhook
-from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, from_bytes
+from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, FeedbackGiven, from_bytes
 from bot.app.approve import handle_click
 from bot.app.intake import handle_change, handle_event
+from bot.app.label import handle_feedback
 from bot.app.queries import answer, details
 from bot.app.world import World
 from bot.domain.change import ChangeEvent
@@ -39,6 +40,8 @@ class Handlers:
         match action:
             case ButtonPressed():
                 await handle_click(self.world, action.to_click(message.received_at))
+            case FeedbackGiven():
+                await handle_feedback(self.world, action.to_feedback(message.received_at))
             case DetailsAsked():
                 await self._show_details(action)
             case CommandGiven():

@@ -205,6 +205,8 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         gate=core.store.gate,
         outbox=core.store.outbox,
         audit=core.store.audit,
+        diagnoses=core.store.diagnoses,
+        labels=core.store.labels,
         signals=signals,
         runners={
             "http": HttpRunner(client, settings.secrets),

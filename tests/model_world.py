@@ -103,6 +103,8 @@ def a_world(*, changes: Sequence[ChangeEvent], incidents: Sequence[Incident]) ->
         gate=store.gate,
         outbox=store.outbox,
         audit=store.audit,
+        diagnoses=store.diagnoses,
+        labels=store.labels,
         signals=SteadySignals(time),
         runners={},
         workflows=IdleWorkflows(),

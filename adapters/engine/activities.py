@@ -11,6 +11,7 @@ from temporalio import activity
 
 from bot.app.consult import consult
 from bot.app.investigate import investigate
+from bot.app.label import label_outcome
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
@@ -112,6 +113,7 @@ class Activities:
     async def wind_up(self, incident: IncidentId) -> None:
         with _bound(incident):
             async with _beating():
+                await label_outcome(self.world, incident)
                 await summarise(self.world, incident)
                 await resolve_if_recovered(self.world, incident)
 

@@ -11,7 +11,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from bot.domain.approval import Action, Click, click_id
 from bot.domain.errors import Invalid
 from bot.domain.frozen import Frozen
-from bot.domain.ids import ClickId, Digest, IncidentId, ProposalId, SlackUserId, sha256_hex
+from bot.domain.ids import ChangeId, ClickId, Digest, IncidentId, ProposalId, SlackUserId, sha256_hex
+from bot.domain.label import Feedback, Verdict
 
 PREFIX = "handrail."
 DETAILS = f"{PREFIX}details"
@@ -24,6 +25,14 @@ _LONGEST_TEXT = 4_000  # Slack's own limit for a message that a person types.
 def action_id(action: Action) -> str:
     """Return the `action_id` of the button that asks for *action*."""
     return f"{PREFIX}{action.value}"
+
+
+def verdict_action_id(verdict: Verdict) -> str:
+    """Return the `action_id` of the button that says *verdict* of a suspect."""
+    return f"{PREFIX}{verdict.value}"
+
+
+_VERDICTS = {verdict_action_id(verdict): verdict for verdict in Verdict}
 
 
 class ButtonPressed(Frozen):
@@ -75,6 +84,41 @@ class DetailsAsked(Frozen):
         return self.click_id
 
 
+class FeedbackGiven(Frozen):
+    """Somebody said whether a suspect was it; it decides about nothing."""
+
+    kind: Literal["feedback"] = "feedback"
+    click_id: ClickId
+    verdict: Verdict
+    incident_id: IncidentId
+    change_id: ChangeId
+    digest: Digest
+    user_id: SlackUserId
+    team_id: str
+    channel: str
+    message_ts: str | None
+    """None in Details."""
+
+    @property
+    def key(self) -> str:
+        return self.click_id
+
+    def to_feedback(self, received_at: datetime) -> Feedback:
+        """Return the press for the record; *received_at* is the queue's own time."""
+        return Feedback(
+            id=self.click_id,
+            verdict=self.verdict,
+            incident=self.incident_id,
+            change=self.change_id,
+            digest=self.digest,
+            user_id=self.user_id,
+            team_id=self.team_id,
+            channel=self.channel,
+            message_ts=self.message_ts,
+            received_at=received_at,
+        )
+
+
 class CommandGiven(Frozen):
     """Somebody typed a slash command; *text* is what stands behind it, untrusted."""
 
@@ -90,16 +134,19 @@ class CommandGiven(Frozen):
         return sha256_hex("command", self.trigger_id)
 
 
-SlackAction = Annotated[ButtonPressed | DetailsAsked | CommandGiven, Field(discriminator="kind")]
-_ACTION: TypeAdapter[ButtonPressed | DetailsAsked | CommandGiven] = TypeAdapter(SlackAction)
+Done = ButtonPressed | DetailsAsked | FeedbackGiven | CommandGiven
+"""Whatever somebody did."""
+
+SlackAction = Annotated[Done, Field(discriminator="kind")]
+_ACTION: TypeAdapter[Done] = TypeAdapter(SlackAction)
 
 
-def to_bytes(action: ButtonPressed | DetailsAsked | CommandGiven) -> bytes:
+def to_bytes(action: Done) -> bytes:
     """Return *action* as it lies in the queue."""
     return action.model_dump_json().encode()
 
 
-def from_bytes(raw: bytes) -> ButtonPressed | DetailsAsked | CommandGiven:
+def from_bytes(raw: bytes) -> Done:
     """Return the action that `to_bytes` wrote.
 
     Raises:
@@ -111,7 +158,7 @@ def from_bytes(raw: bytes) -> ButtonPressed | DetailsAsked | CommandGiven:
         raise Invalid(f"A Slack action in the queue cannot be read: {exc.error_count()} errors.") from exc
 
 
-def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked:
+def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | FeedbackGiven:
     """Return what a `block_actions` payload asks for.
 
     Raises:
@@ -119,26 +166,28 @@ def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked:
     """
     pressed = _only_action(body)
     id_, value = _text(pressed, "action_id"), _text(pressed, "value")
-    container = _mapping(body, "container")
-    user, message_ts = _text(_mapping(body, "user"), "id"), _text(container, "message_ts")
-    channel, trigger = _text(container, "channel_id"), _text(body, "trigger_id")
-    team = _team(body)
+    container, user = _mapping(body, "container"), SlackUserId(_text(_mapping(body, "user"), "id"))
+    # A modal has no message: what was pressed in it is known by the view.
+    where = _text(container, "view_id" if container.get("type") == "view" else "message_ts")
     click = click_id(
-        team=team,
+        team=_team(body),
         user=user,
-        message_ts=message_ts,
+        message_ts=where,
         action_id=id_,
         action_ts=_text(pressed, "action_ts"),
         value=value,
     )
     said = _value(value)
+    if id_ in _VERDICTS:
+        return _feedback(body, _VERDICTS[id_], said, click, user)
+    channel, trigger = _text(container, "channel_id"), _text(body, "trigger_id")
     if id_ == DETAILS:
         return DetailsAsked(
             click_id=click,
             incident_id=IncidentId(_text(said, "i")),
-            user_id=SlackUserId(user),
+            user_id=user,
             channel=channel,
-            message_ts=message_ts,
+            message_ts=where,
             trigger_id=trigger,
         )
     return ButtonPressed(
@@ -146,11 +195,34 @@ def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked:
         action=_action(id_),
         proposal_id=ProposalId(_text(said, "p")),
         digest=_digest(said),
-        user_id=SlackUserId(user),
-        team_id=team,
+        user_id=user,
+        team_id=_team(body),
         channel=channel,
-        message_ts=message_ts,
+        message_ts=where,
         trigger_id=trigger,
+    )
+
+
+def _feedback(
+    body: Mapping[str, object],
+    verdict: Verdict,
+    said: Mapping[str, object],
+    click: ClickId,
+    user: SlackUserId,
+) -> FeedbackGiven:
+    """Return what was said of a suspect: on the card, in Details, or in Details shown as a message."""
+    container = _mapping(body, "container")
+    is_on_card = container.get("type") == "message" and container.get("is_ephemeral") is not True
+    return FeedbackGiven(
+        click_id=click,
+        verdict=verdict,
+        incident_id=IncidentId(_text(said, "i")),
+        change_id=ChangeId(_text(said, "c")),
+        digest=_digest(said),
+        user_id=user,
+        team_id=_team(body),
+        channel=_text(container, "channel_id") if "channel_id" in container else _text(said, "k"),
+        message_ts=_text(container, "message_ts") if is_on_card else None,
     )
 
 
@@ -180,11 +252,13 @@ def who_and_where(body: Mapping[str, object]) -> tuple[SlackUserId, str] | None:
     return None
 
 
-def summary_of(action: ButtonPressed | DetailsAsked | CommandGiven) -> str:
+def summary_of(action: Done) -> str:
     """Name *action* for a log line, without anything that a person typed."""
     match action:
         case ButtonPressed():
             return action.action.value
+        case FeedbackGiven():
+            return action.verdict.value
         case DetailsAsked() | CommandGiven():
             return action.kind
         case _:

@@ -18,9 +18,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.slack.actions import (
     COMMAND,
     PREFIX,
-    ButtonPressed,
-    CommandGiven,
-    DetailsAsked,
+    Done,
     parse_button,
     parse_command,
     summary_of,
@@ -74,7 +72,7 @@ class Intake:
             return ""
         return "I could not take that: my queue does not answer. Try again in a moment."
 
-    async def _stored(self, action: ButtonPressed | DetailsAsked | CommandGiven) -> bool:
+    async def _stored(self, action: Done) -> bool:
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
                 is_new = await self._inbox.put(Stream.ACTIONS, action.key, to_bytes(action))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from bot.app.drafts import Draft
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, is_live, propose
 from bot.app.wording import cause_in_words, change_name, clock_time, counted
@@ -107,6 +108,7 @@ async def _assess(world: World, record: IncidentRecord, gathered: Gathered, rank
     )
     # Before the proposal: a crash between the two leaves a reason without a plan, never a plan without one.
     await world.book.assess(record.id, assessment)
+    world.drafts.put(record.id, Draft(case_of(world, gathered), ranking, assessment))
     if not notes and (why := await _propose(world, record, ranking, suspect, digest)):
         await world.book.assess(record.id, assessment.model_copy(update={"notes": tuple(why)}))
 
@@ -155,12 +157,17 @@ async def gather(world: World, known: Incident) -> Gathered:
 
 
 def rank(world: World, gathered: Gathered) -> Ranking:
-    """Rank the suspects of what was gathered; an incident without alerts stands for one itself."""
+    """Rank the suspects of what was gathered."""
+    return rank_suspects(case_of(world, gathered), world.weights)
+
+
+def case_of(world: World, gathered: Gathered) -> Case:
+    """Return what is ranked; an incident without alerts stands for one itself."""
     incident = gathered.incident
     alerts = incident.alerts or (
         Alert(id=AlertId(incident.id), service=incident.service, title=incident.title, at=incident.opened_at),
     )
-    case = Case(
+    return Case(
         alerts=tuple(_placed(alert, incident) for alert in alerts),
         changes=gathered.changes,
         topology=world.catalogue.topology(),
@@ -171,7 +178,6 @@ def rank(world: World, gathered: Gathered) -> Ranking:
         ),
         services=frozenset(world.catalogue.services),
     )
-    return rank_suspects(case, world.weights)
 
 
 def _placed(alert: Alert, incident: Incident) -> Alert:

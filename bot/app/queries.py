@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 
+from bot.app.asking import other_asks
 from bot.app.show import status_line
 from bot.app.wording import change_name, clock_time, counted, duration, percent, stated_confidence, weighed
 from bot.app.world import World
@@ -200,6 +201,7 @@ async def details(world: World, incident: IncidentId) -> Document:
     return Document(
         title=f"Details of {record.incident.title or incident}",
         sections=(*plans[:1], *_cause(record), *around.sections, *_weights(record), *plans[1:], recorded),
+        asks=other_asks(record),
     )
 
 

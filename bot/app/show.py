@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from bot.app.asking import named_ask, what_people_said
+from bot.app.diagnosing import keep_diagnosis
 from bot.app.wording import clock_time, duration
 from bot.app.world import World
 from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
@@ -33,6 +35,7 @@ async def show(world: World, incident_id: IncidentId) -> None:
         record = await world.book.get(incident_id)
         if record is not None:
             await _draw(world, record)
+    await keep_diagnosis(world, incident_id)
 
 
 async def _draw(world: World, record: IncidentRecord) -> None:
@@ -72,6 +75,8 @@ async def compose(world: World, record: IncidentRecord) -> Card:
         cause=record.assessment.cause if record.assessment else None,
         offer=offer,
         notes=tuple(notes),
+        ask=named_ask(record),
+        said=await what_people_said(world, record) if record.card is not None else (),
         updated_at=world.clock.now(),
     )
 

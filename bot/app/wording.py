@@ -27,6 +27,7 @@ def cause_in_words(ranking: Ranking, evidence: tuple[Line, ...]) -> Cause:
         evidence=evidence,
         speaker=RULES_ONLY,
         limits=_limits(ranking),
+        named=ranking.named,
     )
 
 
@@ -114,6 +115,7 @@ def _suspect_line(suspect: Suspect) -> SuspectLine:
         probability_percent=round(suspect.probability * 100),
         reasons=reasons(suspect.terms),
         url=suspect.change.url,
+        change=suspect.change.id,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
+from bot.app.drafts import Drafts
 from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.playbook import LoadedPlaybook
@@ -19,11 +20,13 @@ from bot.ports import (
     Clock,
     Diffs,
     Directory,
+    Diagnoses,
     Gate,
     IncidentBook,
     Incidents,
     Logs,
     Metrics,
+    Labels,
     Outbox,
     Runner,
     Signals,
@@ -83,6 +86,8 @@ class World:
     signals: Signals
     runners: Mapping[str, Runner]
     """By the `type` of a planned action."""
+    diagnoses: Diagnoses
+    labels: Labels
     workflows: Workflows
     telemetry: Telemetry
     catalogue: Catalogue
@@ -92,3 +97,4 @@ class World:
     manners: Manners
     turns: Turns = field(default_factory=Turns)
     sources: Sources = Sources()
+    drafts: Drafts = field(default_factory=Drafts)

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from bot.domain.document import Line
+from bot.domain.document import Ask, Line
 from bot.domain.frozen import Frozen
-from bot.domain.ids import IncidentId, ProposalId, SlackUserId
+from bot.domain.ids import ChangeId, IncidentId, ProposalId, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.plan import Plan
 from bot.domain.proposal import Approval, ProposalState
@@ -27,6 +27,7 @@ class SuspectLine(Frozen):
     probability_percent: int
     reasons: tuple[str, ...]
     url: str | None = None
+    change: ChangeId | None = None
 
 
 class Cause(Frozen):
@@ -47,6 +48,8 @@ class Cause(Frozen):
     """Who spoke: `rules only`, or a model's name with what it may not do."""
     limits: tuple[str, ...] = ()
     """Sources that did not answer and what that does to the confidence."""
+    named: ChangeId | None = None
+    """The change that the headline names; None when it names none."""
 
 
 class ProgressKind(StrEnum):
@@ -98,6 +101,10 @@ class Card(Frozen):
     offer: Offer | None = None
     notes: tuple[Line, ...] = ()
     """What people must know besides: a missing catalogue entry, a stopped bot, a late webhook."""
+    ask: Ask | None = None
+    """The named suspect."""
+    said: tuple[str, ...] = ()
+    """What people said of the suspects, such as `This was it: Dana, Omar`."""
     updated_at: AwareDatetime
 
     @property

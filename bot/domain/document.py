@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from bot.domain.frozen import Frozen
+from bot.domain.ids import ChangeId, Digest, IncidentId
 
 
 class Line(Frozen):
@@ -22,11 +23,26 @@ class Section(Frozen):
     lines: tuple[Line, ...]
 
 
+class Ask(Frozen):
+    """A suspect of whom people may say whether it was it."""
+
+    incident: IncidentId
+    change: ChangeId
+    digest: Digest
+    """Of the evidence that the diagnosis rests on."""
+    title: str
+    """Such as `checkout 42 · deploy by dana`."""
+    channel: str | None = None
+    """Where the person is answered; None on the card, which says so itself."""
+
+
 class Document(Frozen):
     """A titled text of sections: a summary, an answer to a command, the details of a proposal."""
 
     title: str
     sections: tuple[Section, ...]
+    asks: tuple[Ask, ...] = ()
+    """Suspects of whom the reader may say whether it was one of them."""
 
     def as_text(self) -> str:
         """Return the document as plain text, for notes and for screen readers."""

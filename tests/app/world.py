@@ -13,6 +13,7 @@ from adapters.store.opening import Store, open_memory_store
 from bot.app.approve import handle_click
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
+from bot.app.label import label_outcome
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
@@ -312,6 +313,7 @@ class Bot:
                 pass
 
     async def wind_up(self, incident: str = INCIDENT) -> None:
+        await label_outcome(self.world, IncidentId(incident))
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
 
@@ -401,6 +403,8 @@ def a_bot(
         gate=store.gate,
         outbox=store.outbox,
         audit=store.audit,
+        diagnoses=store.diagnoses,
+        labels=store.labels,
         signals=signals,
         runners=runners if runners is not None else {"http": runner, "command": runner, "wait": runner},
         workflows=workflows,

@@ -40,8 +40,13 @@ def actions(buttons: Sequence[Block]) -> Block:
     return {"type": "actions", "elements": list(buttons)}
 
 
-def button(label: str, *, action_id: str, value: str, style: Style | None = None) -> Block:
-    """Return a button. A longer *label* ends with an ellipsis: the card says the whole beside it."""
+def button(
+    label: str, *, action_id: str, value: str, style: Style | None = None, spoken: str | None = None
+) -> Block:
+    """Return a button. A longer *label* ends with an ellipsis: the card says the whole beside it.
+
+    *spoken* is what a screen reader says instead, when the label alone does not tell what it is about.
+    """
     shown = visible(label).strip() or "—"
     if len(shown) > BUTTON_TEXT:
         shown = shown[: BUTTON_TEXT - 1] + "…"
@@ -51,6 +56,8 @@ def button(label: str, *, action_id: str, value: str, style: Style | None = None
         "action_id": action_id,
         "value": value,
     }
+    if spoken is not None:
+        made["accessibility_label"] = visible(spoken).strip()[:BUTTON_TEXT]
     return made if style is None else {**made, "style": style}
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from adapters.slack.actions import DETAILS, action_id
+from adapters.slack.views.asking import ask_blocks
 from adapters.slack.views.blocks import Block, actions, button, context, divider, header, sections
 from adapters.slack.views.cause import LEVELS, Detail, plain_lines, provenance, reasons, situation
 from adapters.slack.views.limits import lint
@@ -94,6 +95,9 @@ def _blocks(card: Card, detail: Detail, *, with_plan: bool) -> tuple[Block, ...]
     if card.offer is not None:
         found += [divider(), *_offer(card, card.offer, detail, shows_plan=shows_plan)]
     found.append(actions(list(_buttons(card, shows_plan=shows_plan))))
+    # On the barest card the plan has all the room: no plan becomes unshowable for a question.
+    if card.ask is not None and detail is not LEVELS[-1]:
+        found += ask_blocks(card.ask, card.said)
     if card.offer is not None and shows_plan:
         found += [context(escape(_REST)), *sections(small_print(card.offer.plan), is_open=True)]
     return tuple(found)

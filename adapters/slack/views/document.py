@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping
 
+from adapters.slack.views.asking import ask_blocks
 from adapters.slack.views.blocks import PARAGRAPH, Block, fences, header, sections
 from adapters.slack.views.limits import FALLBACK_TEXT, MESSAGE_BLOCKS, MESSAGE_TEXT, VIEW_BLOCKS, VIEW_TITLE
 from adapters.slack.views.limits import text_length as length_of
@@ -52,11 +53,12 @@ def _within(document: Document, *, most_blocks: int, most_text: int) -> tuple[Bl
     title = header(document.title)
     is_short = title[0]["type"] == "header"
     paragraphs = ([] if is_short else _bold(document.title)) + _paragraphs(document)
+    asked = [block for ask in document.asks for block in ask_blocks(ask)]
 
     def laid_out(kept: int) -> tuple[Block, ...]:
         rest = len(paragraphs) - kept
         tail = [escape(f"… ({rest} more paragraphs do not fit here)")] if rest else []
-        return (*(title if is_short else ()), *sections([*paragraphs[:kept], *tail]))
+        return (*(title if is_short else ()), *asked, *sections([*paragraphs[:kept], *tail]))
 
     def is_too_much(kept: int) -> bool:
         blocks = laid_out(kept)

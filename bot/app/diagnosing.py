@@ -1,0 +1,109 @@
+"""Keep what an incident was diagnosed from, once the card stands: nobody waits for it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from bot.app.drafts import Draft
+from bot.app.world import World
+from bot.domain.diagnosed import Diagnosed, Opined, diagnosed, diagnosis_id, opinion_id
+from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
+from bot.domain.errors import HandrailError
+from bot.domain.fusion import Fused, fuse
+from bot.domain.grounding import Grounded
+from bot.domain.ids import ChangeId, IncidentId
+from bot.domain.record import IncidentRecord
+from bot.domain.snapshot import Snapshot, canonical, digest_of, take_snapshot
+
+SUSPECTS: Final = 10
+FIRST_ANSWER: Final = timedelta(minutes=5)
+"""Our choice: an assessment that comes later than this after hearing of the incident is a second thought."""
+
+
+async def keep_diagnosis(world: World, incident: IncidentId) -> None:
+    """Record the incident's last diagnosis, if it is not on record; a store that fails loses only this."""
+    draft = world.drafts.take(incident)
+    record = await world.book.get(incident) if draft is not None else None
+    if draft is None or record is None:
+        return
+    try:
+        kept, snapshot = await asyncio.to_thread(_written, world, record, draft)
+        await world.diagnoses.record(kept, snapshot.raw)
+    except HandrailError:
+        # The card stands and the decision does not rest on this; the incident cannot be replayed.
+        world.telemetry.degraded("record of the diagnosis")
+
+
+def _written(world: World, record: IncidentRecord, draft: Draft) -> tuple[Diagnosed, Snapshot]:
+    name = diagnosis_id(record.id, draft.assessment.evidence_digest)
+    snapshot = take_snapshot(
+        name,
+        draft.case,
+        order=[suspect.change.id for suspect in draft.ranking.suspects],
+        redact=lambda text: world.redactor.redact(text).text,
+    )
+    took = draft.assessment.assessed_at - record.seen_at
+    is_first = timedelta(0) <= took <= FIRST_ANSWER
+    kept = diagnosed(
+        record.id,
+        draft.ranking,
+        at=draft.assessment.assessed_at,
+        evidence_digest=draft.assessment.evidence_digest,
+        snapshot_sha256=snapshot.sha256,
+        is_trimmed=snapshot.is_trimmed,
+        took_ms=round(took.total_seconds() * 1000) if is_first else None,
+        most_suspects=SUSPECTS,
+    )
+    return kept, snapshot
+
+
+async def keep_opinion(
+    world: World,
+    record: IncidentRecord,
+    dossier: Dossier | None,
+    said: Diagnosis | NoDiagnosis,
+    grounded: Grounded | None,
+) -> None:
+    """Record what a model said of the incident's diagnosis, with the redacted dossier that it was given."""
+    if record.assessment is None:
+        return
+    now = world.clock.now()
+    about = diagnosis_id(record.id, record.assessment.evidence_digest)
+    raw = canonical(dossier.model_dump(mode="json")) if dossier is not None else None
+    last = said.calls[-1] if said.calls else None
+    fused = fuse(dossier.candidates, grounded) if dossier is not None and grounded is not None else None
+    opinion = Opined(
+        id=opinion_id(about, now),
+        diagnosis=about,
+        incident=record.id,
+        at=now,
+        model=last.model if last else "",
+        prompt=last.prompt if last else "",
+        input_sha256=dossier.input_sha256 if dossier is not None else None,
+        calls=said.calls,
+        dropped_claims=grounded.dropped_claims if grounded is not None else 0,
+        silence=said.reason if isinstance(said, NoDiagnosis) else None,
+        first=first_of(dossier, fused),
+        named=named_of(dossier, fused),
+        snapshot_sha256=digest_of(raw) if raw is not None else None,
+    )
+    try:
+        await world.diagnoses.record_opinion(opinion, raw)
+    except HandrailError:
+        world.telemetry.degraded("record of the opinion")
+
+
+def first_of(dossier: Dossier | None, fused: Fused | None) -> ChangeId | None:
+    """Return the change that stands first after an opinion; None for no change, or no opinion."""
+    if dossier is None or fused is None or not fused.order:
+        return None
+    candidate = dossier.candidate(fused.order[0][0])
+    return candidate.change if candidate is not None else None
+
+
+def named_of(dossier: Dossier | None, fused: Fused | None) -> ChangeId | None:
+    """Return the change that is named after an opinion."""
+    if dossier is None or fused is None or fused.named is None:
+        return None
+    candidate = dossier.candidate(fused.named)
+    return candidate.change if candidate is not None else None
