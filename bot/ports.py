@@ -27,6 +27,7 @@ from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceN
 from bot.domain.incident import Incident
 from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
 from bot.domain.merging import Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
+from bot.domain.on_record import OnRecord
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
@@ -265,6 +266,10 @@ class Gate(Protocol):
         """Return the claims on effects of the incident, in order of claiming."""
         ...
 
+    async def on_record(self, incident: IncidentId) -> OnRecord:
+        """Return everything recorded of the incident, as it is at one moment."""
+        ...
+
     async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
         """Record what came of a started proposal; frees the target when the state no longer holds it."""
         ...
@@ -288,6 +293,7 @@ class PostState(StrEnum):
     IN_DOUBT = "in_doubt"
     """Somebody began to send it and did not say how that ended."""
     SENT = "sent"
+
 
 class Groups(Protocol):
     """Where each incident is shown: on a card of its own, on that of another, or on a storm's.
@@ -341,7 +347,6 @@ class Groups(Protocol):
     async def storm_shown(self, storm: Storm) -> None:
         """Keep where the storm's card stands and what it says."""
         ...
-
 
 
 class Outbox(Protocol):

@@ -16,7 +16,7 @@ from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
 from bot.app.world import World
-from bot.domain.course import NextMove, Situation, next_move
+from bot.domain.course import NextMove, next_move
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.proposal import ProposalState
 from bot.ports import Analyst
@@ -67,16 +67,8 @@ class Activities:
     @activity.defn(name="next_move")
     async def next_move(self, incident: IncidentId) -> NextMove:
         with _bound(incident):
-            gate = self.world.gate
-            record = await self.world.book.get(incident)
-            situation = Situation(
-                is_open=record is not None and record.incident.is_open,
-                epoch=await gate.epoch(),
-                now=await gate.now(),
-                proposals=await gate.proposals(incident),
-                claims=await gate.claims(incident),
-            )
-            return NextMove(move=next_move(situation))
+            found = await self.world.gate.on_record(incident)
+            return NextMove(move=next_move(found.situation()))
 
     @activity.defn(name="expire")
     async def expire(self, incident: IncidentId, proposal: ProposalId) -> None:

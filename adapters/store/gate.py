@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from adapters.store import claiming, proposing, ruling
-from adapters.store.transaction import Transactions
+from adapters.store.transaction import Transaction, Transactions
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
+from bot.domain.on_record import OnRecord
 from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
@@ -64,6 +65,9 @@ class StoredGate:
     async def claims(self, incident: IncidentId) -> Sequence[Claim]:
         return await self._transactions.read(lambda tx: tx.rows.claims.of_incident(incident))
 
+    async def on_record(self, incident: IncidentId) -> OnRecord:
+        return await self._transactions.read(lambda tx: _on_record(tx, incident))
+
     async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
         """Raises `Tampered` when *state* may not follow. *detail* becomes the record's reason."""
         return await self._transactions.write(lambda tx: claiming.conclude(tx, proposal, state, detail))
@@ -80,3 +84,14 @@ class StoredGate:
 
     async def is_killed(self) -> bool:
         return await self._transactions.read(lambda tx: tx.is_killed())
+
+
+def _on_record(tx: Transaction, incident: IncidentId) -> OnRecord:
+    return OnRecord(
+        record=tx.rows.incidents.get(incident),
+        proposals=tx.rows.proposals.of_incident(incident),
+        claims=tx.rows.claims.of_incident(incident),
+        epoch=tx.rows.switches.epoch(),
+        is_killed=tx.is_killed(),
+        now=tx.now,
+    )

@@ -11,6 +11,7 @@ from bot.domain.document import Line
 from bot.domain.errors import InvalidPlan
 from bot.domain.execution import Claim, Result
 from bot.domain.ids import IncidentId
+from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
@@ -32,14 +33,14 @@ _AGAIN = frozenset(
 async def show(world: World, incident_id: IncidentId) -> None:
     """Post the incident's card, or edit it in place; a stored proposal becomes `PROPOSED` once it stands."""
     async with world.turns.of(incident_id):
-        record = await world.book.get(incident_id)
-        if record is not None:
-            await _draw(world, record)
+        found = await world.gate.on_record(incident_id)
+        if found.record is not None:
+            await _draw(world, found.record, found)
     await keep_diagnosis(world, incident_id)
 
 
-async def _draw(world: World, record: IncidentRecord) -> None:
-    card = await compose(world, record)
+async def _draw(world: World, record: IncidentRecord, found: OnRecord) -> None:
+    card = await compose(world, record, found)
     if card.offer and card.offer.state is ProposalState.PENDING:
         card = await _offer(world, record, card)
     elif record.card is None:
@@ -55,14 +56,11 @@ async def redraw(world: World, incident_id: IncidentId) -> None:
         await show(world, incident_id)
 
 
-async def compose(world: World, record: IncidentRecord) -> Card:
+async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card:
     """Draw the card from the record."""
-    proposals = await world.gate.proposals(record.id)
-    offer = None
-    if proposals:
-        offer = _offer_of(record, proposals[-1], await world.gate.claims(record.id))
+    offer = _offer_of(record, found.proposals[-1], found.claims) if found.proposals else None
     notes = [Line(text=note) for note in (record.assessment.notes if record.assessment else ())]
-    if await world.gate.is_killed():
+    if found.is_killed:
         notes.append(Line(text="Handrail is stopped by its kill switch: nothing starts."))
     late = record.seen_at - record.incident.opened_at
     if late.total_seconds() > LATE_AFTER_S:
@@ -113,7 +111,7 @@ async def _offer(world: World, record: IncidentRecord, card: Card) -> Card:
         await world.gate.withdraw(
             card.offer.id, ProposalState.CANCELLED, "the plan cannot be shown whole on a card"
         )
-        withdrawn = await compose(world, record)
+        withdrawn = await compose(world, record, await world.gate.on_record(record.id))
         await _place(world, record, withdrawn)
         return withdrawn
     ref = await _place(world, record, offered)

@@ -31,7 +31,6 @@ from bot.domain.course import (
     Move,
     Settle,
     Show,
-    Situation,
     Verify,
     Withdraw,
     next_move,
@@ -283,17 +282,7 @@ class Bot:
         raise AssertionError(f"the course of {incident} never comes to rest: {made[-3:]}")
 
     async def next_move(self, incident: str = INCIDENT) -> Move:
-        gate = self.world.gate
-        record = await self.world.book.get(IncidentId(incident))
-        return next_move(
-            Situation(
-                is_open=record is not None and record.incident.is_open,
-                epoch=await gate.epoch(),
-                now=await gate.now(),
-                proposals=await gate.proposals(IncidentId(incident)),
-                claims=await gate.claims(IncidentId(incident)),
-            )
-        )
+        return next_move((await self.world.gate.on_record(IncidentId(incident))).situation())
 
     async def make(self, incident: IncidentId, move: Move) -> None:
         gate = self.world.gate

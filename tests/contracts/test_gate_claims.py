@@ -10,6 +10,7 @@ from bot.domain.errors import Invalid, NotFound, Tampered
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome
 from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.incident import IncidentStatus
+from bot.domain.on_record import OnRecord
 from bot.domain.plan import PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
 from tests.builders import INCIDENT, NOW, a_plan, a_request, an_incident
@@ -382,3 +383,19 @@ async def test_a_killed_bot_resumes_nothing(bench: Bench) -> None:
     await bench.store.gate.kill("root", "stop")
 
     assert isinstance(await bench.store.gate.resume(step.proposal_id, 0), NotAdmitted)
+
+
+async def test_everything_on_record_of_an_incident_is_read_as_of_one_moment(bench: Bench) -> None:
+    step = await bench.started()
+
+    found = await bench.store.gate.on_record(step.incident)
+
+    assert found == OnRecord(
+        record=await bench.store.incidents.get(step.incident),
+        proposals=await bench.store.gate.proposals(step.incident),
+        claims=await bench.store.gate.claims(step.incident),
+        epoch=await bench.store.gate.epoch(),
+        is_killed=False,
+        now=await bench.store.gate.now(),
+    )
+    assert (len(found.proposals), len(found.claims)) == (1, 1)

@@ -197,7 +197,7 @@ async def test_llm_lies() -> None:
 
     record = await world.book.get(ID)
     assert record is not None
-    card = await compose(world, record)
+    card = await compose(world, record, await world.gate.on_record(record.id))
     assert card.offer is not None
     assert ("rollback-deploy", ServiceName("checkout")) == (card.offer.plan.playbook, card.offer.plan.service)
     assert card.cause is not None

@@ -22,7 +22,14 @@ _WRITES: Final = "handrail_writes"
 
 class Dialect(Protocol):
     @property
-    def connections(self) -> int: ...
+    def writers(self) -> int:
+        """How many transactions may write at once, each in a thread and on a connection of its own."""
+        ...
+
+    @property
+    def readers(self) -> int:
+        """How many may read at once, beside the writers."""
+        ...
 
     @property
     def guards(self) -> Sequence[str]: ...
@@ -37,9 +44,13 @@ class Dialect(Protocol):
 
 
 class Sqlite:
-    """One file, one connection, one thread; other processes may hold the same file."""
+    """One file; other processes may hold it as well.
 
-    connections = 1
+    With a write-ahead log a reader sees what was committed when it began, and never waits for an fsync.
+    """
+
+    writers = 1
+    readers = 1
     guards = SQLITE_GUARDS
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +62,9 @@ class Sqlite:
             raise Unavailable(f"The database file {path} cannot be opened: {exc.strerror}.") from exc
 
     def engine(self, address: URL) -> Engine:
-        engine = create_engine(address, pool_size=1, max_overflow=0, hide_parameters=True)
+        engine = create_engine(
+            address, pool_size=self.writers + self.readers, max_overflow=0, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_connection)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -115,14 +128,15 @@ def _begin_sqlite(connection: Connection) -> None:
 class Postgres:
     """A server that several bots share."""
 
-    connections = 8
+    writers = 4
+    readers = 4
     guards = POSTGRES_GUARDS
 
     def engine(self, address: URL) -> Engine:
         waits = f"-c lock_timeout={_LOCK_WAIT_MS} -c statement_timeout={2 * _LOCK_WAIT_MS}"
         return create_engine(
             address,
-            pool_size=self.connections,
+            pool_size=self.writers + self.readers,
             max_overflow=0,
             pool_pre_ping=True,
             hide_parameters=True,

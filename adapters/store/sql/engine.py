@@ -46,30 +46,33 @@ class SqlTransactions:
         self._redact = redact
         self._kill_file = kill_file
         self._store_time = store_time
-        self._threads = ThreadPoolExecutor(dialect.connections, thread_name_prefix="handrail-store")
+        self._writers = ThreadPoolExecutor(dialect.writers, thread_name_prefix="handrail-store")
+        self._readers = ThreadPoolExecutor(dialect.readers, thread_name_prefix="handrail-store-read")
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_thread(lambda: self._transact(work, is_writing=True))
+        return await _in_thread(self._writers, lambda: self._transact(work, is_writing=True))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_thread(lambda: self._transact(work, is_writing=False))
+        return await _in_thread(self._readers, lambda: self._transact(work, is_writing=False))
 
     async def close(self) -> None:
         """Wait for running transactions, then let go of the connections."""
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._writers, self._readers):
+            await asyncio.to_thread(threads.shutdown)
         self._engine.dispose()
-
-    async def _in_thread(self, job: Callable[[], T]) -> T:
-        try:
-            future = self._threads.submit(job)
-        except RuntimeError as exc:
-            raise Unavailable("The store is closed.") from exc
-        return await asyncio.wrap_future(future)
 
     def _transact(self, work: Callable[[Transaction], T], *, is_writing: bool) -> T:
         with _transaction(self._engine, self._dialect, is_writing=is_writing) as connection:
             now = self._store_time() if self._store_time is not None else self._dialect.now(connection)
             return work(Transaction(_rows(connection), _aware(now), self._redact, self._kill_file))
+
+
+async def _in_thread(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+    try:
+        future = threads.submit(job)
+    except RuntimeError as exc:
+        raise Unavailable("The store is closed.") from exc
+    return await asyncio.wrap_future(future)
 
 
 def open_transactions(
