@@ -100,6 +100,10 @@ class Settings(BaseModel):
     handrail_github_api_url: Address = Field(
         default="https://api.github.com", description="Where differences between versions are read."
     )
+    handrail_weights: Path | None = Field(
+        default=None,
+        description="A file of ranking weights, such as `handrail fit` writes; default: those that ship.",
+    )
     handrail_prompts: Path = Field(default=Path("prompts"), description="Folder of prompts.")
     handrail_changes_secret: Filled | None = Field(
         default=None, description="Checks `POST /webhooks/changes/generic`; unset: that route is closed."
@@ -115,6 +119,15 @@ class Settings(BaseModel):
     )
     handrail_resolve: bool = Field(
         default=False, description="Resolve the incident in PagerDuty when recovery is proven."
+    )
+    handrail_group: bool = Field(
+        default=True, description="Show incidents of one cause on one card, and a storm on one."
+    )
+    handrail_storm_incidents: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Incidents within a minute, beyond which the next ones share a storm's card.",
     )
     handrail_reconcile_s: int = Field(
         default=60, ge=1, le=3600, description="Seconds between looks at PagerDuty for missed webhooks."
@@ -213,13 +226,17 @@ class StoreSettings(BaseModel):
 
     data_dir: Path
     database_url: str
+    weights: Path | None = None
 
 
 def store_settings(environment: Mapping[str, str]) -> StoreSettings:
     """Return where the record is, without asking for any token."""
     folder = Path(environment.get("HANDRAIL_DATA_DIR") or Settings.model_fields["handrail_data_dir"].default)
+    weights = environment.get("HANDRAIL_WEIGHTS")
     return StoreSettings(
-        data_dir=folder, database_url=environment.get("DATABASE_URL") or f"sqlite:///{folder / AUDIT_FILE}"
+        data_dir=folder,
+        database_url=environment.get("DATABASE_URL") or f"sqlite:///{folder / AUDIT_FILE}",
+        weights=Path(weights) if weights else None,
     )
 
 

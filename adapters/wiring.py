@@ -28,6 +28,7 @@ from adapters.engine.worker import incident_worker
 from adapters.evidence.building import evidence_sources
 from adapters.evidence.signals import ServiceSignals
 from adapters.ground import Ground
+from adapters.files.weights import read_weights
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
 from adapters.llm.building import LateAnalyst
@@ -52,7 +53,7 @@ from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.world import Manners, World
 from bot.domain.errors import Invalid, Unavailable
-from bot.domain.weights import load_weights
+from bot.domain.merging import MergingRules
 from bot.ports import Inbox
 
 log = structlog.get_logger()
@@ -218,7 +219,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         telemetry=core.telemetry,
         catalogue=core.files.catalogue,
         playbooks=core.files.playbooks,
-        weights=load_weights(),
+        weights=read_weights(settings.handrail_weights),
         redactor=core.redactor,
         sources=sources,
         manners=Manners(

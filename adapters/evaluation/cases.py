@@ -43,6 +43,10 @@ class LabelledCase:
     case: Case
     truth: Truth | None
     """None: the line has no label and is predicted, not scored."""
+    wrong: frozenset[ChangeId] = frozenset()
+    """Changes of which people only said that they were not it."""
+    strength: float = 1.0
+    """How much the label counts when weights are fitted."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ def parse_case(raw: Mapping[str, Any]) -> LabelledCase:
             services=services,
         ),
         truth=_truth(raw.get("truth")),
+        wrong=frozenset(ChangeId(name) for name in texts(record(raw.get("labels")).get("wrong"))),
+        strength=_strength(record(raw.get("labels")).get("strength")),
     )
 
 
@@ -128,6 +134,11 @@ def parse_stream(raw: Mapping[str, Any]) -> Stream:
         resolved=frozenset(alert.id for entry, alert in entries if text(entry.get("status")) == "resolved"),
         truth={alert.id: text(entry["group"]) for entry, alert in entries if entry.get("group") is not None},
     )
+
+
+def _strength(raw: object) -> float:
+    found = number(raw)
+    return 1.0 if found is None else min(1.0, max(0.0, found))
 
 
 def _truth(raw: object) -> Truth | None:

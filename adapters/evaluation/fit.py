@@ -7,6 +7,7 @@ from math import exp, log
 from adapters.evaluation.cases import LabelledCase
 from bot.domain.correlation import measure
 from bot.domain.correlation_case import Feature
+from bot.domain.ids import ChangeId
 from bot.domain.weights import Calibration, Weight, WeightName, Weights
 
 PRIOR_STRENGTH = 5.0
@@ -26,13 +27,14 @@ class Example:
     """The candidates of one labelled case as feature vectors; the last is "nothing changed"."""
 
     candidates: tuple[Vector, ...]
-    culprit: int
+    right: frozenset[int]
+    """Who may be the culprit: one, or all that nobody has ruled out."""
     share: float
     """How much this case counts: each file counts alike, whatever its size."""
 
 
 def learnable(cases: Iterable[LabelledCase], start: Weights) -> tuple[Example, ...]:
-    """Return the labelled *cases* whose culprit is among the candidates."""
+    """Return the labelled *cases* whose culprit is among the candidates, or of which some are ruled out."""
     return tuple(example for case in cases if (example := _example(case, start)) is not None)
 
 
@@ -40,20 +42,30 @@ def _alike(files: Sequence[Sequence[Example]]) -> tuple[Example, ...]:
     """Return the examples of all *files*; each file counts alike, but a case at most double."""
     size = sum(len(file) for file in files) / max(1, len(files))
     return tuple(
-        Example(e.candidates, e.culprit, min(_MOST_SHARE, size / len(file))) for file in files for e in file
+        Example(e.candidates, e.right, e.share * min(_MOST_SHARE, size / len(file)))
+        for file in files
+        for e in file
     )
 
 
 def _example(labelled: LabelledCase, start: Weights) -> Example | None:
-    if labelled.truth is None:
+    if labelled.truth is None and not labelled.wrong:
         return None
     measured = measure(labelled.case, start)
-    ids = [change.id for change, _ in measured.candidates]
-    if labelled.truth.change is not None and labelled.truth.change not in ids:
-        return None
-    culprit = len(ids) if labelled.truth.change is None else ids.index(labelled.truth.change)
+    right = _right(labelled, [change.id for change, _ in measured.candidates])
     vectors = [_vector(features) for _, features in measured.candidates] + [_vector(measured.nothing)]
-    return Example(candidates=tuple(vectors), culprit=culprit, share=1.0)
+    if not right or len(right) == len(vectors):
+        return None
+    return Example(candidates=tuple(vectors), right=right, share=labelled.strength)
+
+
+def _right(labelled: LabelledCase, ids: Sequence[ChangeId]) -> frozenset[int]:
+    """Return the places of those who may be the culprit; the last place is "nothing changed"."""
+    if labelled.truth is None:
+        return frozenset(index for index, id_ in enumerate([*ids, None]) if id_ not in labelled.wrong)
+    if labelled.truth.change is None:
+        return frozenset({len(ids)})
+    return frozenset(index for index, id_ in enumerate(ids) if id_ == labelled.truth.change)
 
 
 def _vector(features: Iterable[Feature]) -> Vector:
@@ -102,10 +114,12 @@ def _gradient(examples: Sequence[Example], values: Vector) -> dict[WeightName, f
     """Return the slope of the log-likelihood: what was there minus what was expected."""
     slope: dict[WeightName, float] = {}
     for example in examples:
-        for index, (vector, probability) in enumerate(
-            zip(example.candidates, probabilities(example.candidates, values), strict=True)
-        ):
-            miss = example.share * ((1.0 if index == example.culprit else 0.0) - probability)
+        expected = probabilities(example.candidates, values)
+        # Of several who may be it, each has the part that the weights so far give it.
+        among = sum(expected[index] for index in example.right) or 1.0
+        for index, (vector, probability) in enumerate(zip(example.candidates, expected, strict=True)):
+            there = probability / among if index in example.right else 0.0
+            miss = example.share * (there - probability)
             if abs(miss) < 1e-9:
                 continue
             for name, value in vector.items():
@@ -185,7 +199,9 @@ def relearn(files: Mapping[str, Sequence[LabelledCase]], start: Weights, *, vers
         others = _alike([examples[other] for other in names if other != name])
         weights = fit_weights(others, start, source=source, version=version)
         held_out += [
-            (*_first(e, weights.values), _CALIBRATION_SHARE / len(examples[name])) for e in examples[name]
+            (*_first(e, weights.values), e.share * _CALIBRATION_SHARE / len(examples[name]))
+            for e in examples[name]
+            if _is_judged(e, weights.values)
         ]
     fitted = fit_weights(_alike(list(examples.values())), start, source=source, version=version)
     calibration = fit_calibration(held_out, source=f"Platt on {', '.join(names)}, each left out of the fit")
@@ -207,4 +223,9 @@ def _first(example: Example, values: Vector) -> tuple[float, bool]:
     if not suspects:
         return 0.0, False
     best = max(range(len(suspects)), key=lambda index: suspects[index])
-    return suspects[best], best == example.culprit
+    return suspects[best], best in example.right
+
+
+def _is_judged(example: Example, values: Vector) -> bool:
+    """Say whether the label tells if the best suspect is right; that it is not ruled out does not."""
+    return len(example.right) == 1 or not _first(example, values)[1]

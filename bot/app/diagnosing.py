@@ -1,15 +1,17 @@
 """Keep what an incident was diagnosed from, once the card stands: nobody waits for it."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from bot.app.drafts import Draft
 from bot.app.world import World
 from bot.domain.diagnosed import Diagnosed, Opined, diagnosed, diagnosis_id, opinion_id
-from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
+from bot.domain.diagnosis import Dossier, ModelCall, Silence
 from bot.domain.errors import HandrailError
-from bot.domain.fusion import Fused, fuse
+from bot.domain.fusion import fuse
 from bot.domain.grounding import Grounded
 from bot.domain.ids import ChangeId, IncidentId
 from bot.domain.record import IncidentRecord
@@ -60,9 +62,11 @@ def _written(world: World, record: IncidentRecord, draft: Draft) -> tuple[Diagno
 async def keep_opinion(
     world: World,
     record: IncidentRecord,
+    *,
     dossier: Dossier | None,
-    said: Diagnosis | NoDiagnosis,
+    calls: Sequence[ModelCall],
     grounded: Grounded | None,
+    silence: Silence | None,
 ) -> None:
     """Record what a model said of the incident's diagnosis, with the redacted dossier that it was given."""
     if record.assessment is None:
@@ -70,8 +74,8 @@ async def keep_opinion(
     now = world.clock.now()
     about = diagnosis_id(record.id, record.assessment.evidence_digest)
     raw = canonical(dossier.model_dump(mode="json")) if dossier is not None else None
-    last = said.calls[-1] if said.calls else None
-    fused = fuse(dossier.candidates, grounded) if dossier is not None and grounded is not None else None
+    last = calls[-1] if calls else None
+    choice = Choice.of(dossier, grounded) if dossier and grounded and silence is None else Choice()
     opinion = Opined(
         id=opinion_id(about, now),
         diagnosis=about,
@@ -80,11 +84,12 @@ async def keep_opinion(
         model=last.model if last else "",
         prompt=last.prompt if last else "",
         input_sha256=dossier.input_sha256 if dossier is not None else None,
-        calls=said.calls,
+        calls=tuple(calls),
         dropped_claims=grounded.dropped_claims if grounded is not None else 0,
-        silence=said.reason if isinstance(said, NoDiagnosis) else None,
-        first=first_of(dossier, fused),
-        named=named_of(dossier, fused),
+        silence=silence,
+        first=choice.first,
+        named=choice.named,
+        share=choice.share,
         snapshot_sha256=digest_of(raw) if raw is not None else None,
     )
     try:
@@ -93,17 +98,25 @@ async def keep_opinion(
         world.telemetry.degraded("record of the opinion")
 
 
-def first_of(dossier: Dossier | None, fused: Fused | None) -> ChangeId | None:
-    """Return the change that stands first after an opinion; None for no change, or no opinion."""
-    if dossier is None or fused is None or not fused.order:
-        return None
-    candidate = dossier.candidate(fused.order[0][0])
-    return candidate.change if candidate is not None else None
+@dataclass(frozen=True)
+class Choice:
+    """What stands first after an opinion, and what is named; None for no change."""
 
+    first: ChangeId | None = None
+    named: ChangeId | None = None
+    share: float | None = None
 
-def named_of(dossier: Dossier | None, fused: Fused | None) -> ChangeId | None:
-    """Return the change that is named after an opinion."""
-    if dossier is None or fused is None or fused.named is None:
-        return None
-    candidate = dossier.candidate(fused.named)
-    return candidate.change if candidate is not None else None
+    @classmethod
+    def of(cls, dossier: Dossier, grounded: Grounded) -> "Choice":
+        """Return what the rules' prior and the checked opinion come to together."""
+        fused = fuse(dossier.candidates, grounded)
+        if not fused.order:
+            return cls()
+        key, share = fused.order[0]
+        first = dossier.candidate(key)
+        named = dossier.candidate(fused.named) if fused.named is not None else None
+        return cls(
+            first=first.change if first is not None else None,
+            named=named.change if named is not None else None,
+            share=share,
+        )

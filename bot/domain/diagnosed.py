@@ -69,6 +69,8 @@ class Opined(Frozen):
     first: ChangeId | None = None
     """The change that stood first after the opinion; None for no change."""
     named: ChangeId | None = None
+    share: float | None = None
+    """The probability of what stood first, after the opinion; None without one."""
     snapshot_sha256: Digest | None = None
     """Of the recorded dossier; None when it was not complete in time."""
 
