@@ -26,7 +26,7 @@ from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
-from bot.domain.merging import Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
+from bot.domain.merging import Company, Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
 from bot.domain.on_record import OnRecord
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
@@ -158,6 +158,20 @@ class Chat(Protocol):
 
     async def has_reply(self, ref: CardRef, *, key: str) -> bool: ...
 
+    async def post_document(
+        self, channel: str, document: Document, *, key: str, thread_ts: str | None = None
+    ) -> CardRef:
+        """Post *document* for all, in a thread if one is named. It may be edited."""
+        ...
+
+    async def find_document(
+        self, channel: str, *, key: str, thread_ts: str | None = None
+    ) -> CardRef | None: ...
+
+    async def update_document(self, ref: CardRef, document: Document) -> None:
+        """Edit a document in place."""
+        ...
+
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
         """Say *text* to one person only."""
         ...
@@ -285,16 +299,6 @@ class Gate(Protocol):
     async def is_killed(self) -> bool: ...
 
 
-class PostState(StrEnum):
-    """How far a note or post has come."""
-
-    FIRST = "first"
-    """Nobody sent it: the caller may, now."""
-    IN_DOUBT = "in_doubt"
-    """Somebody began to send it and did not say how that ended."""
-    SENT = "sent"
-
-
 class Groups(Protocol):
     """Where each incident is shown: on a card of its own, on that of another, or on a storm's.
 
@@ -312,14 +316,14 @@ class Groups(Protocol):
         """Note that the incident was resolved, and let go of what its card has shown."""
         ...
 
-    async def split(self, incident: IncidentId, by: SlackUserId) -> Placing:
+    async def split(self, incident: IncidentId, by: SlackUserId, name: str) -> Placing:
         """Give the incident a life of its own for good. Raises `NotFound` or `Refused`."""
         ...
 
     async def get(self, incident: IncidentId) -> Member | None: ...
 
-    async def merged_into(self, host: IncidentId) -> Sequence[Member]:
-        """Return those that the card of *host* shows, resolved ones too, in order of opening."""
+    async def company(self, incident: IncidentId) -> Company:
+        """Return the incident with those that its card shows."""
         ...
 
     async def standings(self) -> Mapping[IncidentId, Standing]:
@@ -338,8 +342,6 @@ class Groups(Protocol):
         """Return the last *limit* lines, the newest first."""
         ...
 
-    async def last_of(self, incident: IncidentId) -> MergeEntry | None: ...
-
     async def storms_to_show(self, most: int) -> Sequence[StormView]:
         """Return the storms whose cards do not say yet how many they hold, each with *most* incidents."""
         ...
@@ -347,6 +349,16 @@ class Groups(Protocol):
     async def storm_shown(self, storm: Storm) -> None:
         """Keep where the storm's card stands and what it says."""
         ...
+
+
+class PostState(StrEnum):
+    """How far a note or post has come."""
+
+    FIRST = "first"
+    """Nobody sent it: the caller may, now."""
+    IN_DOUBT = "in_doubt"
+    """Somebody began to send it and did not say how that ended."""
+    SENT = "sent"
 
 
 class Outbox(Protocol):
@@ -482,7 +494,7 @@ class AddedTools(Protocol):
 
 
 class CallGraph(Protocol):
-    """Who calls whom, as the sources beside the catalogue last told; read in the background, never waited for."""
+    """Who calls whom, as the sources beside the catalogue last told; nobody waits for them."""
 
     def topology(self) -> Topology:
         """Return the catalogue's edges and those that were seen, each with who told of it."""

@@ -51,6 +51,7 @@ class ModelConfig(BaseModel):
     fallback_models: tuple[str, ...] = Field(default=(), description="Further models at the same address.")
     second: Endpoint | None = Field(default=None, description="Asked last: another address.")
     prompts: Path = Path("prompts")
+    prompt_version: int | None = Field(default=None, ge=1, description="Of `rank`; unset: the one in use.")
     strategy: Strategy = Strategy.PROVIDER
     timeout_s: float = Field(default=8.0, gt=0, le=20, description="Seconds that one call may take.")
     deadline_s: float = Field(default=18.0, gt=0, le=20, description="Seconds for all calls of one answer.")
@@ -69,7 +70,7 @@ class ModelConfig(BaseModel):
                 base_url=self.base_url,
                 api_key=self.api_key,
                 model=name,
-                level=Level.PRIMARY if index == 0 else Level.SECOND,
+                level=Level.PRIMARY if index == 0 else Level.FALLBACK_MODEL,
             )
             for index, name in enumerate(dict.fromkeys(names))
         )

@@ -32,7 +32,7 @@ class Task(StrEnum):
     REPAIR = "repair"
 
 
-VERSIONS: Final[Mapping[Task, int]] = {Task.RANK: 1, Task.REPAIR: 1}
+VERSIONS: Final[Mapping[Task, int]] = {Task.RANK: 2, Task.REPAIR: 2}
 """The version of each task that is in use."""
 
 
@@ -74,14 +74,15 @@ class Prompt:
         return self.template.render(**_values(dossier, dossier.input_sha256[:16]))
 
 
-def read_prompts(folder: Path) -> Mapping[Task, Prompt]:
-    """Return the prompts in use.
+def read_prompts(folder: Path, *, rank_version: int | None = None) -> Mapping[Task, Prompt]:
+    """Return the prompts in use, or another version of the one that ranks.
 
     Raises:
         InvalidPrompts: a file is missing, unknown to the lock, or not what the lock says.
     """
     _check_lock(folder)
-    return {task: _read_prompt(folder, task, version) for task, version in VERSIONS.items()}
+    versions = {**VERSIONS, **({Task.RANK: rank_version} if rank_version is not None else {})}
+    return {task: _read_prompt(folder, task, version) for task, version in versions.items()}
 
 
 def lock_prompts(folder: Path) -> None:
@@ -107,6 +108,8 @@ def answer_schema() -> dict[str, Any]:
     dialect = _without(schema, {"minLength", "maxLength", "minItems", "maxItems", "default"})
     if not isinstance(dialect, dict):
         raise TypeError("a JSON schema is an object")
+    # Servers that enforce a schema want every field; we ourselves take an answer that asks for nothing more.
+    dialect["required"] = list(dialect["properties"])
     return dialect
 
 
@@ -211,10 +214,14 @@ def _values(dossier: Dossier, nonce: str) -> dict[str, Any]:
                 "shown": len(result.items),
                 "total": result.total,
                 "about": result.about,
+                "service": result.service,
+                "sign": result.sign.value if result.sign else None,
                 "lines": result.items,
             }
             for result in dossier.results
         ],
+        "services": dossier.services,
+        "may_ask": dossier.may_ask,
         "previous": dossier.repair.previous if dossier.repair else "",
         "problems": dossier.repair.problems if dossier.repair else (),
     }

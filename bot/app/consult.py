@@ -3,15 +3,18 @@
 import asyncio
 from typing import Final
 
+from bot.app.diagnosing import keep_opinion
 from bot.app.opinion import playbook_note, with_opinion, without_opinion
-from bot.app.prompting import dossier_of
+from bot.app.prompting import dossier_of, question_of
+from bot.app.rounds import Rounds
+from bot.app.thought import Thought, thought_of
 from bot.app.wording import change_name
 from bot.app.world import World
 from bot.domain.audit import Act
 from bot.domain.correlation import Ranking
-from bot.domain.diagnosis import Diagnosis, Dossier, ModelCall, NoDiagnosis, Repair, Silence
+from bot.domain.diagnosis import Dossier, ModelCall
 from bot.domain.fusion import Fused, fuse
-from bot.domain.grounding import Grounded, ground
+from bot.domain.grounding import Grounded
 from bot.domain.ids import IncidentId
 from bot.domain.record import Assessment, IncidentRecord
 from bot.ports import Analyst
@@ -23,10 +26,6 @@ CALLS_IN_A_STORM: Final = 2
 STORM: Final = 20
 """More open incidents than this are a storm."""
 MODEL_CALLED: Final = "model_called"
-MARGIN_S: Final = 0.5
-"""Left after an answer, so that the analyst itself ends a call and can say what it used."""
-LEAST_S: Final = 1.0
-"""With less left, no repair is asked for."""
 
 
 async def consult(
@@ -44,16 +43,24 @@ async def consult(
     allowed = await _calls_left(world, incident_id)
     if ranking is None or allowed == 0:
         return False
-    dossier, said, grounded = await _ask(world, analyst, record, ranking, allowed, deadline_s)
-    for call in said.calls:
-        await _audit(world, incident_id, call, grounded)
+    thought = await _ask(world, analyst, record, ranking, allowed, deadline_s)
+    for call in thought.calls:
+        await _audit(world, incident_id, call, thought.grounded)
         world.telemetry.model_called(
             call.failure.value if call.failure else "answered",
             tokens_in=call.tokens_in,
             tokens_out=call.tokens_out,
             cost_usd=call.cost_usd,
         )
-    assessment = await _assessment(world, record, ranking, dossier, said, grounded)
+    await keep_opinion(
+        world,
+        record,
+        dossier=thought.dossier,
+        calls=thought.calls,
+        grounded=thought.grounded,
+        silence=thought.silence.reason if thought.silence else None,
+    )
+    assessment = await _assessment(world, record, record.assessment, ranking, thought)
     now = await world.book.get(incident_id)
     if now is None or not now.incident.is_open or now.assessment != record.assessment:
         return False
@@ -76,93 +83,37 @@ async def _ask(
     ranking: Ranking,
     allowed: int,
     deadline_s: float,
-) -> tuple[Dossier | None, Diagnosis | NoDiagnosis, Grounded | None]:
-    """Return the dossier, what came of it, and what of the answer holds."""
-    dossier: Dossier | None = None
-    said: Diagnosis | NoDiagnosis = NoDiagnosis(
-        reason=Silence.TIMEOUT, words=f"no answer within {deadline_s:g} s"
-    )
-    grounded: Grounded | None = None
+) -> Thought:
+    """Return what came of the rounds within the deadline."""
     ends_at = asyncio.get_running_loop().time() + deadline_s
+    question = question_of(world, record, ranking)
+    rounds = Rounds(world, analyst, question, allowed=allowed, ends_at=ends_at)
     try:
         async with asyncio.timeout(deadline_s):
-            dossier = await dossier_of(world, record, ranking, max_calls=allowed)
-            said = await analyst.diagnose(dossier.model_copy(update={"within_s": _seconds_to(ends_at)}))
-            if isinstance(said, Diagnosis):
-                grounded = ground(said.verdict, dossier)
-                if grounded.problems and allowed > len(said.calls) and _seconds_to(ends_at) >= LEAST_S:
-                    said, grounded = await _repaired(world, analyst, dossier, said, grounded, ends_at)
+            await rounds.talk(await dossier_of(world, record, ranking, max_calls=allowed))
     except TimeoutError:
         world.telemetry.degraded("model timeout")
-    if isinstance(said, NoDiagnosis):
-        world.telemetry.degraded(f"model {said.reason.value}")
-    elif grounded is not None and said.verdict.ranked and not grounded.hypotheses:
-        said = NoDiagnosis(
-            reason=Silence.UNGROUNDED, words="nothing of its answer rests on the evidence", calls=said.calls
-        )
-    return dossier, said, grounded
-
-
-async def _repaired(
-    world: World,
-    analyst: Analyst,
-    dossier: Dossier,
-    said: Diagnosis,
-    grounded: Grounded,
-    ends_at: float,
-) -> tuple[Diagnosis, Grounded]:
-    """Show the model its faults once; keep whichever answer holds better."""
-    repair = Repair(
-        previous=world.redactor.redact(said.verdict.model_dump_json()).text,
-        problems=tuple(str(problem) for problem in grounded.problems[:20]),
-    )
-    more = {
-        "repair": repair,
-        "max_calls": dossier.max_calls - len(said.calls),
-        "within_s": _seconds_to(ends_at),
-    }
-    again = await analyst.diagnose(dossier.model_copy(update=more))
-    calls = (*said.calls, *again.calls)
-    if isinstance(again, NoDiagnosis):
-        return said.model_copy(update={"calls": calls}), grounded
-    second = ground(again.verdict, dossier)
-    if _strength(second) < _strength(grounded):
-        return said.model_copy(update={"calls": calls}), grounded
-    return again.model_copy(update={"calls": calls}), second
-
-
-def _seconds_to(ends_at: float) -> float:
-    """Return how long an analyst may take so that it ends by itself before the deadline."""
-    return max(0.1, ends_at - asyncio.get_running_loop().time() - MARGIN_S)
-
-
-def _strength(grounded: Grounded) -> tuple[int, int]:
-    return len(grounded.hypotheses), -grounded.dropped_claims
+    thought = thought_of(rounds, f"no answer within {deadline_s:g} s")
+    if thought.silence is not None:
+        world.telemetry.degraded(f"model {thought.silence.reason.value}")
+    return thought
 
 
 async def _assessment(
-    world: World,
-    record: IncidentRecord,
-    ranking: Ranking,
-    dossier: Dossier | None,
-    said: Diagnosis | NoDiagnosis,
-    grounded: Grounded | None,
+    world: World, record: IncidentRecord, assessment: Assessment, ranking: Ranking, thought: Thought
 ) -> Assessment:
     """Return the assessment with another text and order; ranking, suspect and digest stay."""
-    assessment = record.assessment
-    if assessment is None:
-        raise ValueError(f"{record.id} is not assessed")
-    if isinstance(said, NoDiagnosis) or dossier is None or grounded is None:
-        silence = said if isinstance(said, NoDiagnosis) else NoDiagnosis(reason=Silence.TIMEOUT, words="")
-        cause = without_opinion(assessment.cause, ranking, silence)
+    if thought.answer is None:
+        cause = without_opinion(assessment.cause, ranking, thought)
         return assessment.model_copy(update={"cause": cause})
+    dossier, grounded = thought.answer.dossier, thought.answer.grounded
     fused = fuse(dossier.candidates, grounded)
     proposals = await world.gate.proposals(record.id)
     note = playbook_note(world, grounded, proposals[-1] if proposals else None)
     notes = [*assessment.notes, *([note] if note else []), *_differs(ranking, dossier, fused)]
     return assessment.model_copy(
         update={
-            "cause": with_opinion(world, assessment.cause, ranking, dossier, said, grounded, fused),
+            "cause": with_opinion(world, assessment.cause, ranking, thought.answer, thought.calls, fused),
             "notes": tuple(dict.fromkeys(notes)),
         }
     )
@@ -171,7 +122,7 @@ async def _assessment(
 def _differs(ranking: Ranking, dossier: Dossier, fused: Fused) -> list[str]:
     """Say so when the rules named another suspect than now stands first."""
     named = next((s.change for s in ranking.suspects if s.change.id == ranking.named), None)
-    first = dossier.candidate(fused.order[0][0]) if fused.order else None
+    first = dossier.candidate(fused.order[0][0]) if fused.order and fused.is_moved else None
     if named is None or first is None or first.change == named.id:
         return []
     return [f"The rules name {change_name(named)}; a playbook that is proposed follows the rules."]

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+from bot.app.observe import around_onset
 from bot.app.world import World
 from bot.domain.correlation import Suspect
-from bot.domain.diagnosis import CandidateId, ToolName, ToolStatus, Trust, Window
+from bot.domain.diagnosis import CandidateId, Sign, ToolName, ToolStatus, Trust, Window
+from bot.domain.ids import ServiceName
 from bot.domain.record import IncidentRecord
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,63}")
@@ -24,6 +27,8 @@ class Found:
     window: Window | None = None
     about: CandidateId | None = None
     status: ToolStatus = ToolStatus.OK
+    service: ServiceName | None = None
+    sign: Sign | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,22 @@ class Question:
     suspects: tuple[tuple[CandidateId, Suspect], ...]
     onset: Window
     """From the start of the look-back to the onset."""
+    elsewhere: ServiceName | None = None
+    """Look at this service, and not at that of the incident and its neighbours."""
+    lead: timedelta | None = None
+    """How long before the onset logs and measures are looked at; None: the usual minutes."""
+
+    @property
+    def service(self) -> ServiceName | None:
+        """The service asked about."""
+        return self.elsewhere or self.record.incident.service
+
+    def span(self, world: World) -> Window:
+        """Return the window around the onset in which logs and measures are looked at."""
+        usual = around_onset(self.onset.end, world.clock.now())
+        if self.lead is None:
+            return usual
+        return Window(start=min(usual.start, self.onset.end - self.lead), end=usual.end)
 
 
 Tool = Callable[[World, Question], Awaitable[Sequence[Found]]]

@@ -40,6 +40,7 @@ async def observe(world: World, service: ServiceName | None, onset: datetime, *,
     """Ask the sources of *service* and of what it calls, all at once, each for at most *within_s* seconds."""
     if service is None:
         return Observed()
+    graph = world.sources.graph
     span = around_onset(onset, world.clock.now())
     places = neighbourhood(world, service)
     async with asyncio.TaskGroup() as group:
@@ -63,8 +64,14 @@ async def observe(world: World, service: ServiceName | None, onset: datetime, *,
     return Observed(
         patterns=tuple(one for one in seen if isinstance(one, ErrorPattern)),
         versions=tuple(one for one in seen if isinstance(one, VersionEvidence)),
-        answered=tuple(name for name, answer in found.items() if answer is not None),
-        unreachable=tuple(name for name, answer in found.items() if answer is None),
+        answered=(
+            *(name for name, answer in found.items() if answer is not None),
+            *(graph.answered() if graph else ()),
+        ),
+        unreachable=(
+            *(name for name, answer in found.items() if answer is None),
+            *(graph.silent() if graph else ()),
+        ),
     )
 
 
@@ -81,7 +88,7 @@ def before(span: Window) -> Window:
 
 def neighbourhood(world: World, service: ServiceName) -> tuple[ServiceName, ...]:
     """Return *service* and the services it calls, the nearest first, at most six."""
-    below = world.catalogue.topology().dependencies_of(service, hops=HOPS)
+    below = world.topology().dependencies_of(service, hops=HOPS)
     near = sorted(below, key=lambda name: (below[name], name))
     return tuple(dict.fromkeys((service, *near)))[:MOST_SERVICES]
 

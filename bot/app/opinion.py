@@ -5,6 +5,8 @@ from decimal import Decimal
 from math import log
 from typing import Final
 
+from bot.app.rounds import Answered
+from bot.app.thought import Thought
 from bot.app.tools import plain
 from bot.app.wording import cause_in_words
 from bot.app.world import World
@@ -15,8 +17,10 @@ from bot.domain.diagnosis import (
     CandidateId,
     Diagnosis,
     Dossier,
+    Level,
     ModelCall,
     NoDiagnosis,
+    Silence,
     ToolName,
     ToolStatus,
 )
@@ -25,6 +29,7 @@ from bot.domain.fusion import Fused
 from bot.domain.grounding import Grounded, GroundedHypothesis
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
+from bot.domain.verification import verify
 
 _ADDRESS: Final = re.compile(
     r"!?\[[^\]]*\]\([^)]*\)"  # a link or picture in Markdown
@@ -52,34 +57,50 @@ def with_opinion(
     world: World,
     cause: Cause,
     ranking: Ranking,
-    dossier: Dossier,
-    said: Diagnosis,
-    grounded: Grounded,
+    answer: Answered,
+    calls: tuple[ModelCall, ...],
     fused: Fused,
 ) -> Cause:
     """Return the cause with its suspects in the fused order and the model's claims as prose.
 
-    Every probability and the confidence stay the rules' own.
+    Every probability stays the rules' own; the confidence does too, or is lower.
     """
-    reordered = _reordered(world, ranking, dossier, fused)
+    reordered = _reordered(world, ranking, answer.dossier, fused)
+    named = next((c.id for c in answer.dossier.candidates if c.change and c.change == reordered.named), None)
+    doubt: tuple[str, ...] = ()
+    if named is not None:
+        verified = verify(reordered.confidence, named, answer.grounded)
+        reordered = reordered.model_copy(update={"confidence": verified.confidence})
+        doubt = (f"{verified.why}: the confidence is lower",) if verified.why else ()
     fresh = cause_in_words(reordered, cause.evidence)
     return fresh.model_copy(
         update={
-            "prose": _prose(world, dossier, grounded),
-            "speaker": f"{plain(said.model)} re-ranked within bounds; rules spoke first",
-            "limits": (*fresh.limits, *_measures(said.calls, grounded)),
+            "prose": _prose(world, answer.dossier, answer.grounded),
+            "speaker": f"{_speaker(answer.said)} re-ranked within bounds; rules spoke first",
+            "limits": (*fresh.limits, *doubt, *_measures(calls, answer.grounded)),
         }
     )
 
 
-def without_opinion(cause: Cause, ranking: Ranking, silence: NoDiagnosis) -> Cause:
+def _speaker(said: Diagnosis) -> str:
+    """Return the model's name and, when it was not the first one asked, which rung answered."""
+    rung = {
+        Level.PRIMARY: "",
+        Level.FALLBACK_MODEL: " (fallback model)",
+        Level.SECOND: " (second endpoint)",
+    }
+    return f"{plain(said.model)}{rung[said.level]}"
+
+
+def without_opinion(cause: Cause, ranking: Ranking, thought: Thought) -> Cause:
     """Return the rules' cause, saying why no model spoke."""
     fresh = cause_in_words(ranking, cause.evidence)
+    silence = thought.silence or NoDiagnosis(reason=Silence.TIMEOUT, words="no answer")
     reason = silence.reason.value.replace("_", " ")
     return fresh.model_copy(
         update={
             "speaker": f"Rules only: model unavailable ({reason}: {silence.words})",
-            "limits": (*fresh.limits, *_measures(silence.calls, None)),
+            "limits": (*fresh.limits, *_measures(thought.calls, thought.grounded)),
         }
     )
 
@@ -97,16 +118,18 @@ def _reordered(world: World, ranking: Ranking, dossier: Dossier, fused: Fused) -
     order = [c.change for c_id, _ in fused.order if (c := dossier.candidate(c_id)) and c.change]
     suspects = tuple(by_id[change] for change in order)
     rest = tuple(s for s in ranking.suspects if s.change.id not in order)
-    outcome = _outcome(fused)
+    outcome = _outcome(fused) if fused.is_moved else ranking.outcome
     coverage = _coverage(ranking, dossier)
     first = suspects[0] if suspects else None
+    confidence = _confidence(world, coverage, first.probability if first else 0.0)
     return ranking.model_copy(
         update={
             "suspects": (*suspects, *rest),
             "outcome": outcome,
             "named": first.change.id if first and outcome is Outcome.CHANGE_SUSPECTED else None,
             "coverage": coverage,
-            "confidence": _confidence(world, coverage, first.probability if first else 0.0),
+            # An opinion adds no certainty: what stands first now was less likely by the rules, or the same.
+            "confidence": min(confidence, ranking.confidence),
         }
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bot.app.findings import Question
+from bot.app.findings import Question, typed
 from bot.app.tools import clean_line, gather_evidence
 from bot.app.world import World
 from bot.domain.correlation import Ranking, Suspect
@@ -15,20 +15,27 @@ from bot.domain.diagnosis import (
     PlaybookOption,
     Window,
 )
+from bot.domain.ids import ServiceName
 from bot.domain.record import IncidentRecord
 from bot.domain.redaction import Redacted
 
 LONGEST_TITLE: Final = 300
+MOST_SERVICES: Final = 12
 
 
-async def dossier_of(world: World, record: IncidentRecord, ranking: Ranking, *, max_calls: int) -> Dossier:
-    """Return the dossier of an assessed incident, with evidence gathered now."""
+def question_of(world: World, record: IncidentRecord, ranking: Ranking) -> Question:
+    """Return what the tools are asked about: the incident and its candidates, numbered."""
     suspects = tuple(
         (CandidateId(f"C{number}"), suspect)
         for number, suspect in enumerate(ranking.suspects[:MOST_CANDIDATES], 1)
     )
     onset = Window(start=ranking.onset - world.manners.lookback, end=ranking.onset)
-    question = Question(record=record, suspects=suspects, onset=onset)
+    return Question(record=record, suspects=suspects, onset=onset)
+
+
+async def dossier_of(world: World, record: IncidentRecord, ranking: Ranking, *, max_calls: int) -> Dossier:
+    """Return the dossier of an assessed incident, with evidence gathered now."""
+    question = question_of(world, record, ranking)
     title = clean_line(world, record.incident.title)
     return Dossier(
         incident=record.id,
@@ -38,13 +45,27 @@ async def dossier_of(world: World, record: IncidentRecord, ranking: Ranking, *, 
         onset=ranking.onset,
         now=world.clock.now(),
         candidates=(
-            *(_candidate(world, candidate_id, suspect) for candidate_id, suspect in suspects),
+            *(_candidate(world, candidate_id, suspect) for candidate_id, suspect in question.suspects),
             Candidate(id=NONE_OF_THESE, change=None, prior=ranking.nothing.probability),
         ),
         results=await gather_evidence(world, question),
         playbooks=_playbooks(world, record, ranking),
+        services=_services(world, question),
+        may_ask=max_calls > 1,
         max_calls=max_calls,
     )
+
+
+def _services(world: World, question: Question) -> tuple[ServiceName, ...]:
+    """Return the services near the incident, by name: the only ones that a model may ask about."""
+    name = question.record.incident.service
+    near: list[ServiceName] = [name] if name else []
+    near += [suspect.change.service for _, suspect in question.suspects]
+    if name:
+        topology = world.topology()
+        reach = topology.dependencies_of(name, hops=2) | topology.dependents_of(name, hops=1)
+        near += sorted(reach, key=lambda other: (reach[other], other))
+    return tuple(dict.fromkeys(other for other in near if typed(other) == other))[:MOST_SERVICES]
 
 
 def _candidate(world: World, candidate_id: CandidateId, suspect: Suspect) -> Candidate:

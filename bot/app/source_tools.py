@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from bot.app.findings import Found, Question
-from bot.app.observe import around_onset, neighbourhood, new_errors
+from bot.app.observe import neighbourhood, new_errors, version_rows
 from bot.app.world import World
-from bot.domain.catalogue import Metric
+from bot.domain.catalogue import ExpositionSignal, Metric
 from bot.domain.change import ChangeEvent
-from bot.domain.diagnosis import ToolName, ToolStatus, Trust
+from bot.domain.diagnosis import CandidateId, Sign, ToolName, ToolStatus, Trust
 from bot.domain.errors import HandrailError
-from bot.domain.evidence import ErrorPattern
+from bot.domain.evidence import ErrorPattern, VersionEvidence
+from bot.domain.exposure import Contrast, Standing, contrast
+from bot.domain.ids import ServiceName
 from bot.domain.series import around
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry
 from bot.ports import Diffs, Metrics
@@ -22,11 +25,12 @@ CODE_S: Final = 1.5  # Less than a tool has: what a change says of itself must n
 
 async def get_error_signatures(world: World, question: Question) -> Sequence[Found]:
     """Return the errors around the onset, with how many there were in the same time before."""
-    name, logs = question.record.incident.service, world.sources.logs
+    name, logs = question.service, world.sources.logs
     if name is None or logs is None:
         return []
-    span = around_onset(question.onset.end, world.clock.now())
-    services = [(near, world.catalogue.services.get(near)) for near in neighbourhood(world, name)]
+    span = question.span(world)
+    places = (name,) if question.elsewhere else neighbourhood(world, name)
+    services = [(near, world.catalogue.services.get(near)) for near in places]
     found = await asyncio.gather(
         *(new_errors(world, logs, near, s.logs, span) for near, s in services if s and s.logs),
         return_exceptions=True,
@@ -48,28 +52,81 @@ def _pattern_line(pattern: ErrorPattern) -> str:
 
 
 async def get_metric_window(world: World, question: Question) -> Sequence[Found]:
-    """Return each metric's mean before and after the onset, and where it steps."""
-    name, metrics = question.record.incident.service, world.sources.metrics
+    """Return each metric's mean before and after the onset, and where it steps: one result for each sign."""
+    name, metrics = question.service, world.sources.metrics
     service = world.catalogue.services.get(name) if name else None
-    if metrics is None or service is None or not service.metrics:
+    if metrics is None or name is None or service is None or not service.metrics:
         return []
     wanted = [pair for pair in service.metrics.items() if not pair[1].by_version][:MOST_METRICS]
     found = await asyncio.gather(
-        *(_metric_line(world, metrics, question, key, metric) for key, metric in wanted),
+        *(_metric_line(world, metrics, question, f"{key} of {name}", metric) for key, metric in wanted),
         return_exceptions=True,
     )
-    lines = [answer for answer in found if isinstance(answer, str)]
-    return [_found(ToolName.GET_METRIC_WINDOW, lines, Trust.TELEMETRY, found, question)]
+    seen = [answer for answer in found if not isinstance(answer, BaseException)]
+    signs = list(dict.fromkeys(sign for sign, _ in seen))
+    by_sign = [(sign, [line for other, line in seen if other is sign]) for sign in signs] or [(None, [])]
+    results = [
+        _found(ToolName.GET_METRIC_WINDOW, lines, Trust.TELEMETRY, found, question) for _, lines in by_sign
+    ]
+    return [replace(one, service=name, sign=sign) for one, (sign, _) in zip(results, by_sign, strict=True)]
 
 
-async def _metric_line(world: World, metrics: Metrics, question: Question, key: str, metric: Metric) -> str:
-    span = around_onset(question.onset.end, world.clock.now())
+async def _metric_line(
+    world: World, metrics: Metrics, question: Question, what: str, metric: Metric
+) -> tuple[Sign | None, str]:
+    span = question.span(world)
     wide = span.model_copy(update={"start": span.start - (span.end - span.start)})
     seen = around(await metrics.series(metric, wide), question.onset.end)
     step = f"steps at {seen.changepoint_at:%H:%M:%S} UTC" if seen.changepoint_at else "shows no clear step"
-    return (
-        f"{key} of {question.record.incident.service}: mean {_number(seen.before_mean)} before the onset, "
+    return seen.sign, (
+        f"{what}: mean {_number(seen.before_mean)} before the onset, "
         f"{_number(seen.after_mean)} after it, highest {_number(seen.highest)}, {step}"
+    )
+
+
+async def get_versions(world: World, question: Question) -> Sequence[Found]:
+    """Return how the versions of the candidates' services do side by side, one result a candidate."""
+    metrics = world.sources.metrics
+    services = dict.fromkeys(suspect.change.service for _, suspect in question.suspects)
+    if metrics is None or not services:
+        return []
+    found = await asyncio.gather(*(_version_rows(world, metrics, name) for name in services))
+    rows = [row for rows in found for row in rows]
+    return [
+        _contrast_found(candidate, suspect.change.service, seen)
+        for candidate, suspect in question.suspects
+        if (seen := contrast(rows, frozenset({suspect.change.service}), suspect.change.version))
+    ]
+
+
+async def _version_rows(world: World, metrics: Metrics, name: ServiceName) -> Sequence[VersionEvidence]:
+    service = world.catalogue.services.get(name)
+    if service is None:
+        return ()
+    sources: list[ExpositionSignal | Metric] = [
+        *(metric for metric in service.metrics.values() if metric.by_version),
+        *(signal for signal in service.signals.values() if isinstance(signal, ExpositionSignal)),
+    ]
+    found = await asyncio.gather(*(metrics.by_version(source) for source in sources), return_exceptions=True)
+    _raise_unexpected(found)
+    told = [answer for answer in found if not isinstance(answer, BaseException)]
+    return tuple(row for shares in told for row in version_rows(name, shares))
+
+
+def _contrast_found(candidate: CandidateId, service: ServiceName, seen: Contrast) -> Found:
+    rows = [seen.new, *([seen.old] if seen.old else [])]
+    said = ", ".join(
+        f"version {row.version} fails {100 - row.success_rate:.2f} % of requests" for row in rows
+    )
+    signs = {Standing.WORSE: Sign.ABNORMAL, Standing.HEALTHY: Sign.NORMAL, Standing.ALIKE: None}
+    return Found(
+        ToolName.GET_VERSIONS,
+        (f"{candidate} {service}: {said}",),
+        Trust.TELEMETRY,
+        1,
+        about=candidate,
+        service=service,
+        sign=signs[seen.standing],
     )
 
 
@@ -81,7 +138,7 @@ async def ask_added_tools(world: World, question: Question) -> Sequence[Found]:
     inquiry = Inquiry(
         incident=incident.id,
         service=incident.service,
-        window=around_onset(question.onset.end, world.clock.now()),
+        window=question.span(world),
     )
     return [_added(world, answer, inquiry) for answer in await world.sources.added.ask(inquiry)]
 
@@ -125,12 +182,17 @@ def _found(
     tool: ToolName, lines: list[str], trust: Trust, answers: Sequence[object], question: Question
 ) -> Found:
     """Return an answer; it is an error when every source of it failed, and never hides that one did."""
+    _raise_unexpected(answers)
     failed = [answer for answer in answers if isinstance(answer, BaseException)]
-    for failure in failed:
-        if not isinstance(failure, HandrailError):
-            raise failure
     status = ToolStatus.ERROR if failed and len(failed) == len(answers) else ToolStatus.OK
     return Found(tool, tuple(lines), trust, len(lines) + len(failed), question.onset, status=status)
+
+
+def _raise_unexpected(answers: Sequence[object]) -> None:
+    """Raise what is no failure of a source but a defect."""
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, HandrailError):
+            raise answer
 
 
 def _number(value: float | None) -> str:

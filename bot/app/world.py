@@ -9,24 +9,28 @@ from weakref import WeakValueDictionary
 from bot.app.drafts import Drafts
 from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PlaybookId
+from bot.domain.merging import MergingRules
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.redaction import Redactor
+from bot.domain.topology import Topology
 from bot.domain.weights import Weights
 from bot.ports import (
     AddedTools,
     AuditLog,
+    CallGraph,
     ChangeLedger,
     Chat,
     Clock,
+    Diagnoses,
     Diffs,
     Directory,
-    Diagnoses,
     Gate,
+    Groups,
     IncidentBook,
     Incidents,
+    Labels,
     Logs,
     Metrics,
-    Labels,
     Outbox,
     Runner,
     Signals,
@@ -47,6 +51,8 @@ class Manners:
     )  # A click is answered within 3 s, so who pressed must be known by then.
     acknowledge_on_approval: bool = False
     resolve_when_recovered: bool = False
+    merging: MergingRules | None = None
+    """When incidents share a card; None: each has one of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Sources:
     metrics: Metrics | None = None
     diffs: Diffs | None = None
     added: AddedTools | None = None
+    graph: CallGraph | None = None
 
 
 class Turns:
@@ -68,6 +75,22 @@ class Turns:
     def of(self, incident: IncidentId) -> asyncio.Lock:
         """Return the incident's lock; it is gone when nobody holds or awaits it."""
         return self._locks.setdefault(incident, asyncio.Lock())
+
+
+class Bell:
+    """Tells this bot's painter that there may be something to draw. It carries nothing: the record does."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+        self._rung.set()  # What was left undone before the start is looked for at once.
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def heard(self) -> None:
+        """Return once it was rung since the last time."""
+        await self._rung.wait()
+        self._rung.clear()
 
 
 @dataclass(frozen=True)
@@ -83,11 +106,12 @@ class World:
     gate: Gate
     outbox: Outbox
     audit: AuditLog
+    diagnoses: Diagnoses
+    labels: Labels
+    groups: Groups
     signals: Signals
     runners: Mapping[str, Runner]
     """By the `type` of a planned action."""
-    diagnoses: Diagnoses
-    labels: Labels
     workflows: Workflows
     telemetry: Telemetry
     catalogue: Catalogue
@@ -96,5 +120,10 @@ class World:
     redactor: Redactor
     manners: Manners
     turns: Turns = field(default_factory=Turns)
-    sources: Sources = Sources()
+    bell: Bell = field(default_factory=Bell)
     drafts: Drafts = field(default_factory=Drafts)
+    sources: Sources = Sources()
+
+    def topology(self) -> Topology:
+        """Return who calls whom: as the catalogue declares it, and as other sources have seen it."""
+        return self.sources.graph.topology() if self.sources.graph else self.catalogue.topology()

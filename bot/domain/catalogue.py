@@ -11,7 +11,9 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from bot.domain.frozen import Frozen
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
 from bot.domain.playbook import HeaderName, Identifier, Line
-from bot.domain.topology import Topology
+from bot.domain.topology import Edge, Topology
+
+DECLARED = "services.yaml"
 
 
 def _reachable(address: str) -> str:
@@ -219,4 +221,6 @@ class Catalogue:
 
     @cached_property
     def _topology(self) -> Topology:
-        return Topology.of((n, callee) for n, s in self.services.items() for callee in s.dependencies)
+        return Topology.told(
+            Edge(n, callee, DECLARED) for n, s in self.services.items() for callee in s.dependencies
+        )

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Final, NewType
+from typing import Annotated, Final, Literal, NewType
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -16,6 +16,7 @@ CandidateId = NewType("CandidateId", str)
 
 NONE_OF_THESE: Final = CandidateId("none")
 MOST_CANDIDATES: Final = 5
+MOST_NEEDS: Final = 3
 
 
 class ToolName(StrEnum):
@@ -31,6 +32,8 @@ class ToolName(StrEnum):
     GET_DEPENDENCIES = "get_dependencies"
     FIND_SIMILAR_INCIDENTS = "find_similar_incidents"
     GET_PLAYBOOKS = "get_playbooks"
+    GET_VERSIONS = "get_versions"
+    WHO_IS_ON_CALL = "who_is_on_call"
     ASK_ADDED_TOOLS = "ask_added_tools"
 
 
@@ -52,6 +55,15 @@ class Trust(StrEnum):
     """Numbers that were measured."""
     HUMAN = "human"
     """Free text: anyone may have written it, an attacker too."""
+
+
+class Sign(StrEnum):
+    """What code makes of a measurement, so that nobody has to take a model's word for it."""
+
+    ABNORMAL = "abnormal"
+    """It moved around the onset, or one version is clearly worse than the others."""
+    NORMAL = "normal"
+    """It did not move, or the version is no worse than the others."""
 
 
 class Window(Frozen):
@@ -76,6 +88,10 @@ class ToolResult(Frozen):
     trust: Trust
     about: CandidateId | None = None
     """The one candidate that the result describes, if it describes one only."""
+    service: ServiceName | None = None
+    """The one service that was measured, if it is one only."""
+    sign: Sign | None = None
+    """None: no measurement, or nobody can say."""
     sha256: Digest
     """Of the items."""
     redactor_version: str
@@ -154,6 +170,30 @@ class Hypothesis(Answer):
     likelihood: Likelihood
 
 
+class FurtherTool(StrEnum):
+    """The read-only questions that a model may ask for, once, beyond what it was shown."""
+
+    LIST_CHANGES = "list_changes"
+    GET_CHANGE_DIFF = "get_change_diff"
+    GET_ALERT_TIMELINE = "get_alert_timeline"
+    GET_ERROR_SIGNATURES = "get_error_signatures"
+    GET_METRIC_WINDOW = "get_metric_window"
+    GET_DEPENDENCIES = "get_dependencies"
+    FIND_SIMILAR_INCIDENTS = "find_similar_incidents"
+
+
+class Need(Answer):
+    """One question a model asks for. Every argument is a choice from what it was offered."""
+
+    tool: FurtherTool
+    candidate_id: str | None
+    """For `get_change_diff`."""
+    service: str | None
+    """For every other tool."""
+    minutes: Literal[15, 60, 240]
+    """How long before the onset to look."""
+
+
 class Verdict(Answer):
     """The whole answer of a model."""
 
@@ -161,6 +201,7 @@ class Verdict(Answer):
     ranked: Annotated[tuple[Hypothesis, ...], Field(max_length=MOST_CANDIDATES)]
     outcome: VerdictOutcome
     playbook_id: str | None
+    need_evidence: Annotated[tuple[Need, ...], Field(max_length=MOST_NEEDS)] = ()
 
 
 class Repair(Frozen):
@@ -185,6 +226,10 @@ class Dossier(Frozen):
     """Best first, `none` last."""
     results: tuple[ToolResult, ...]
     playbooks: tuple[PlaybookOption, ...] = ()
+    services: tuple[ServiceName, ...] = ()
+    """Those that further evidence may be asked about."""
+    may_ask: bool = False
+    """Further evidence may be asked for: there are calls left, and it has not been asked for yet."""
     max_calls: int = Field(default=2, ge=1, le=4)
     """How many requests may be made for this one answer, repetitions counted."""
     within_s: float = Field(default=18.0, gt=0, le=20)
@@ -221,7 +266,10 @@ class Level(StrEnum):
     """Which rung of the ladder answered or was asked."""
 
     PRIMARY = "primary"
+    FALLBACK_MODEL = "fallback_model"
+    """Another model at the same address."""
     SECOND = "second"
+    """The second address."""
 
 
 class ModelCall(Frozen):
@@ -256,7 +304,17 @@ class Diagnosis(Frozen):
     @property
     def model(self) -> str:
         """The model that answered, by the name it was asked under."""
-        return self.calls[-1].model
+        return self.answered.model
+
+    @property
+    def level(self) -> Level:
+        """Which rung of the ladder answered."""
+        return self.answered.level
+
+    @property
+    def answered(self) -> ModelCall:
+        """The call that brought the answer: a later one may have failed and left it standing."""
+        return next((call for call in reversed(self.calls) if call.failure is None), self.calls[-1])
 
 
 class NoDiagnosis(Frozen):

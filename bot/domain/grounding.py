@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bot.domain.backing import is_backed, is_cleared
 from bot.domain.diagnosis import (
     NONE_OF_THESE,
     Candidate,
@@ -15,7 +16,6 @@ from bot.domain.diagnosis import (
     Hypothesis,
     Likelihood,
     ToolResult,
-    Trust,
     Verdict,
     VerdictOutcome,
 )
@@ -57,8 +57,10 @@ class GroundedHypothesis:
     likelihood: Likelihood
     mechanism: tuple[Claim, ...]
     contradicting: tuple[Claim, ...]
-    is_corroborated: bool
-    """A claim quotes what we or a measurement said, not only text that anyone could have written."""
+    is_backed: bool = False
+    """It may rise in the order: see `bot.domain.backing`."""
+    is_cleared: bool = False
+    """It may fall in the order."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,8 @@ def _grounded(
             likelihood=hypothesis.likelihood,
             mechanism=tuple(mechanism),
             contradicting=tuple(contradicting),
-            is_corroborated=any(_is_corroborated(claim, dossier) for claim in mechanism),
+            is_backed=is_backed(mechanism, candidate, dossier),
+            is_cleared=is_cleared((*mechanism, *contradicting), candidate, dossier),
         ),
         problems,
     )
@@ -219,15 +222,6 @@ def _names(text: str, candidate: Candidate) -> bool:
         return True
     # A short name such as version 42 is also a number that may stand for something else.
     return any(len(name) >= 6 and name in text for name in candidate.names)
-
-
-def _is_corroborated(claim: Claim, dossier: Dossier) -> bool:
-    trusted = [
-        result.text
-        for result_id in claim.evidence
-        if (result := dossier.result(result_id)) is not None and result.trust is not Trust.HUMAN
-    ]
-    return any(quote in text for quote in claim.quotes for text in trusted)
 
 
 def _playbook(

@@ -1,10 +1,12 @@
 """How a metric went around an onset: its means before and after, and where it changed most."""
 
 from collections.abc import Sequence
+from math import log2
 from typing import Final
 
 from pydantic import AwareDatetime
 
+from bot.domain.diagnosis import Sign
 from bot.domain.frozen import Frozen
 from bot.domain.sources import Point
 
@@ -12,6 +14,9 @@ _LEAST: Final = 3
 """Points on each side of a changepoint: fewer are an outlier, no level."""
 _EXPLAINED: Final = 0.5
 """Our choice: a step must explain half of the variance, or the metric wavers rather than steps."""
+
+_STEADY: Final = 0.3
+"""Powers of two, our choice: a mean that moved by less than a quarter has not moved."""
 
 
 class MetricWindow(Frozen):
@@ -23,6 +28,19 @@ class MetricWindow(Frozen):
     highest: float | None
     changepoint_at: AwareDatetime | None
     """The first point of the new level; None when there is no clear step."""
+
+    @property
+    def sign(self) -> Sign | None:
+        """Abnormal: a clear step that doubles or halves the mean; normal: no step and much the same mean."""
+        if self.before_mean is None or self.after_mean is None:
+            return None
+        small = 0.01 * max(abs(self.before_mean), abs(self.after_mean))
+        if small == 0.0:
+            return Sign.NORMAL
+        moved = abs(log2((abs(self.after_mean) + small) / (abs(self.before_mean) + small)))
+        if self.changepoint_at is not None and moved >= 1.0:
+            return Sign.ABNORMAL
+        return Sign.NORMAL if self.changepoint_at is None and moved < _STEADY else None
 
 
 def around(points: Sequence[Point], onset: AwareDatetime) -> MetricWindow:

@@ -3,10 +3,20 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from bot.domain.ids import ServiceName
 
 MAX_HOPS = 3  # Our choice: beyond three calls a path says little, and the walk grows with each.
+
+
+class Edge(NamedTuple):
+    """One call edge and who told of it."""
+
+    caller: ServiceName
+    callee: ServiceName
+    source: str
+    """In words for people, such as `services.yaml`."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +25,8 @@ class Topology:
 
     callees: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
     callers: Mapping[ServiceName, frozenset[ServiceName]] = field(default_factory=dict)
+    told_by: Mapping[tuple[ServiceName, ServiceName], tuple[str, ...]] = field(default_factory=dict)
+    """Who told of an edge, where that is known."""
 
     @cached_property
     def services(self) -> frozenset[ServiceName]:
@@ -35,6 +47,16 @@ class Topology:
             callees={name: frozenset(found) for name, found in down.items()},
             callers={name: frozenset(found) for name, found in up.items()},
         )
+
+    @classmethod
+    def told(cls, edges: Iterable[Edge]) -> "Topology":
+        """Build the graph from *edges*, several sources of one edge put together in the order given."""
+        told_by: dict[tuple[ServiceName, ServiceName], tuple[str, ...]] = {}
+        for edge in edges:
+            pair = edge.caller, edge.callee
+            told_by[pair] = tuple(dict.fromkeys((*told_by.get(pair, ()), edge.source)))
+        plain = cls.of(told_by)
+        return cls(callees=plain.callees, callers=plain.callers, told_by=told_by)
 
     def dependencies_of(self, service: ServiceName, *, hops: int = MAX_HOPS) -> dict[ServiceName, int]:
         """Return what *service* calls, directly or not, with the least number of calls to it (≥ 1)."""

@@ -1,7 +1,8 @@
 """What a model's opinion changes on the record, and what it never does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,21 +10,28 @@ import pytest
 from adapters.llm.scripted import ScriptedAnalyst
 from bot.app.consult import MODEL_CALLED, consult
 from bot.app.prompting import dossier_of
+from bot.app.world import Sources, World
+from bot.domain.catalogue import Catalogue, ExpositionSignal, Metric
 from bot.domain.diagnosis import (
     Diagnosis,
     Dossier,
+    FurtherTool,
     Likelihood,
     ModelCall,
+    Need,
     NoDiagnosis,
     Silence,
     ToolName,
     ToolStatus,
+    Trust,
     Verdict,
+    Window,
 )
 from bot.domain.errors import Unavailable
 from bot.domain.ids import IncidentId, ServiceName, sha256_hex
 from bot.domain.incident import IncidentStatus
 from bot.domain.record import IncidentRecord
+from bot.domain.sources import Point, VersionShare
 from tests.builders import INCIDENT, NOW, a_change, an_alert, an_incident
 from tests.model_builders import a_claim, a_hypothesis, a_verdict
 from tests.model_world import NotedTelemetry, an_assessed_world, assessment_of
@@ -67,7 +75,8 @@ async def test_an_opinion_stands_on_the_card_as_an_opinion_beside_what_the_rules
     ) == after.cause.prose
     assert ("1 model call: 0 tokens in, 0 out, cost unknown",) == after.cause.limits
     same = {"prose": "", "speaker": before.cause.speaker, "limits": ()}
-    assert before == after.model_copy(update={"cause": after.cause.model_copy(update=same)})
+    cause = after.cause.model_copy(update=same)
+    assert before == after.model_copy(update={"cause": cause})
 
 
 async def test_an_opinion_does_not_touch_the_proposal() -> None:
@@ -90,18 +99,47 @@ async def test_the_playbook_that_is_proposed_anyway_is_not_mentioned() -> None:
     assert () == (await assessment_of(world)).notes
 
 
-async def test_an_opinion_may_turn_a_close_order_and_the_probabilities_stay_the_rules_own() -> None:
+class TwoVersions:
+    """Implements `Metrics`: version 43 fails where 42 does not."""
+
+    async def series(self, metric: Metric, window: Window) -> Sequence[Point]:
+        return ()
+
+    async def by_version(self, source: ExpositionSignal | Metric) -> Sequence[VersionShare]:
+        return (
+            VersionShare(version="42", failed=0.001, requests=900),
+            VersionShare(version="43", failed=0.2, requests=900),
+        )
+
+
+def measuring(world: World) -> World:
+    """Return *world* with error ratios by version, which its rules have not seen."""
+    metric = Metric(url="http://127.0.0.1:9090", query="errors", by_version=True)
+    services = dict(world.catalogue.services)
+    checkout = services[ServiceName("checkout")]
+    services[ServiceName("checkout")] = checkout.model_copy(update={"metrics": {"errors": metric}})
+    return replace(world, catalogue=Catalogue(services), sources=Sources(metrics=TwoVersions()))
+
+
+def for_the_second() -> Verdict:
+    """Return a verdict that quotes what was measured of the second of two close changes."""
+    claim = a_claim(
+        "Its version fails more.", evidence=["E9"], quotes=["version 43 fails 20.00 % of requests"]
+    )
+    return a_verdict(a_hypothesis(claim, candidate="C2", likelihood=Likelihood.VERY_LIKELY))
+
+
+async def two_close_changes() -> World:
     first = a_change(finished_at=NOW - timedelta(minutes=2))
     second = a_change(version="43", previous_version="42", finished_at=NOW - timedelta(minutes=3))
-    world = await an_assessed_world(changes=[first, second])
-    before = await assessment_of(world)
-    claim = a_claim("It began before the onset.", quotes=["C2 deploy of checkout version 43"])
+    return await an_assessed_world(changes=[first, second])
 
-    await consult(
-        world,
-        ScriptedAnalyst([a_verdict(a_hypothesis(claim, candidate="C2", likelihood=Likelihood.VERY_LIKELY))]),
-        ID,
-    )
+
+async def test_an_opinion_may_turn_a_close_order_and_the_probabilities_stay_the_rules_own() -> None:
+    world = measuring(await two_close_changes())
+    before = await assessment_of(world)
+
+    await consult(world, ScriptedAnalyst([for_the_second()]), ID)
 
     after = await assessment_of(world)
     shown = [(line.title, line.probability_percent) for line in before.cause.suspects]
@@ -111,6 +149,31 @@ async def test_an_opinion_may_turn_a_close_order_and_the_probabilities_stay_the_
         after.suspect,
         after.evidence_digest,
     )
+
+
+async def test_an_opinion_that_quotes_what_the_rules_weighed_already_turns_nothing() -> None:
+    """The list of changes has a line on every candidate: whoever wants one blamed finds it there."""
+    world = await two_close_changes()
+    before = await assessment_of(world)
+    claim = a_claim("It began before the onset.", quotes=["C2 deploy of checkout version 43"])
+    opinion = a_hypothesis(claim, candidate="C2", likelihood=Likelihood.VERY_LIKELY)
+
+    await consult(world, ScriptedAnalyst([a_verdict(opinion)]), ID)
+
+    after = await assessment_of(world)
+    assert (before.cause.headline, before.cause.suspects) == (after.cause.headline, after.cause.suspects)
+
+
+async def test_doubt_lowers_the_confidence_and_agreement_does_not_raise_it() -> None:
+    confidence = {}
+    for likelihood in Likelihood:
+        world = await an_assessed_world()
+        await consult(world, ScriptedAnalyst([for_checkout(likelihood)]), ID)
+        confidence[likelihood] = (await assessment_of(world)).cause.confidence_percent
+    rules = (await assessment_of(await an_assessed_world())).cause.confidence_percent
+
+    assert rules == confidence[Likelihood.VERY_LIKELY] == confidence[Likelihood.UNCLEAR]
+    assert round(rules * 0.8) == pytest.approx(confidence[Likelihood.VERY_UNLIKELY], abs=1)
 
 
 @pytest.mark.parametrize("reason", list(Silence))
@@ -171,6 +234,112 @@ async def test_a_repair_that_fails_leaves_what_held_and_counts_what_did_not() ->
     cause = (await assessment_of(world)).cause
     assert "37" not in cause.prose
     assert "1 claim was not backed by the evidence and left out" in cause.limits
+
+
+def asking(*needs: Need) -> Verdict:
+    return for_checkout().model_copy(update={"need_evidence": needs})
+
+
+def a_need(tool: FurtherTool, *, service: str | None = None, candidate: str | None = None) -> Need:
+    return Need(tool=tool, service=service, candidate_id=candidate, minutes=60)
+
+
+async def test_evidence_that_the_model_asks_for_is_gathered_once_and_stands_after_the_first() -> None:
+    world = await an_assessed_world()
+    wanted = asking(
+        a_need(FurtherTool.LIST_CHANGES, service="payments"),
+        a_need(FurtherTool.GET_CHANGE_DIFF, candidate="C2"),
+    )
+    analyst = ScriptedAnalyst([wanted])
+
+    await consult(world, analyst, ID)
+
+    first, second = analyst.asked
+    assert [(True, 4), (False, 3)] == [(d.may_ask, d.max_calls) for d in analyst.asked]
+    assert first.results == second.results[: len(first.results)]
+    more = second.results[len(first.results) :]
+    assert [
+        (f"E{len(first.results) + 1}", ToolName.LIST_CHANGES, Trust.SYSTEM, None),
+        (f"E{len(first.results) + 2}", ToolName.GET_CHANGE_DIFF, Trust.HUMAN, "C2"),
+    ] == [(r.result_id, r.tool, r.trust, r.about) for r in more]
+    assert more[0].text.startswith("C2 deploy of payments version 7")
+    assert "2 model calls: 0 tokens in, 0 out, cost unknown" in (await assessment_of(world)).cause.limits
+
+
+@pytest.mark.parametrize(
+    "need",
+    [
+        a_need(FurtherTool.LIST_CHANGES, service="billing"),
+        a_need(FurtherTool.GET_METRIC_WINDOW),
+        a_need(FurtherTool.GET_CHANGE_DIFF, candidate="C9"),
+        a_need(FurtherTool.GET_CHANGE_DIFF, candidate="none"),
+        a_need(FurtherTool.GET_DEPENDENCIES, service="http://169.254.169.254/"),
+    ],
+    ids=lambda need: f"{need.tool.value}-{need.service or need.candidate_id}",
+)
+async def test_what_was_not_offered_cannot_be_asked_for(need: Need) -> None:
+    analyst = ScriptedAnalyst([asking(need)])
+
+    await consult(await an_assessed_world(), analyst, ID)
+
+    assert 1 == len(analyst.asked)
+
+
+async def test_an_informed_answer_with_faults_is_repaired_and_no_more_is_asked() -> None:
+    world = await an_assessed_world()
+    faulty = a_verdict(a_hypothesis(candidate="C9"), a_hypothesis())
+    analyst = ScriptedAnalyst([asking(a_need(FurtherTool.GET_DEPENDENCIES, service="checkout")), faulty])
+
+    await consult(world, analyst, ID)
+
+    assert [False, False, True] == [dossier.repair is not None for dossier in analyst.asked]
+    assert [4, 3, 2] == [dossier.max_calls for dossier in analyst.asked]
+
+
+async def test_an_informed_round_that_fails_leaves_the_first_answer() -> None:
+    world = await an_assessed_world()
+    wanted = asking(a_need(FurtherTool.GET_ALERT_TIMELINE, service="payments"))
+
+    await consult(world, ScriptedAnalyst([wanted, Silence.OVERLOADED]), ID)
+
+    assert "checkout deploy 42: likely" in (await assessment_of(world)).cause.prose
+
+
+async def test_in_a_storm_further_evidence_leaves_no_call_for_a_repair() -> None:
+    world = await an_assessed_world()
+    for number in range(20):
+        await world.book.see(an_incident(f"Q2STORM{number:07d}"))
+    faulty = a_verdict(a_hypothesis(candidate="C9"), a_hypothesis())
+    analyst = ScriptedAnalyst([asking(a_need(FurtherTool.GET_DEPENDENCIES, service="checkout")), faulty])
+
+    await consult(world, analyst, ID)
+
+    assert [2, 1] == [dossier.max_calls for dossier in analyst.asked]
+
+
+async def test_with_one_call_left_the_model_is_told_that_it_may_not_ask() -> None:
+    world = await an_assessed_world()
+    analyst = ScriptedAnalyst([Silence.OVERLOADED] * 3 + [asking()])
+    for _ in range(4):
+        await consult(world, analyst, ID)
+
+    assert [True, True, True, False] == [dossier.may_ask for dossier in analyst.asked]
+
+
+async def test_what_an_earlier_consultation_came_to_is_kept_when_the_deadline_cuts_the_next_round() -> None:
+    world = await an_assessed_world()
+
+    class HangsThen:
+        async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
+            if not dossier.may_ask:
+                await asyncio.Event().wait()
+            need = a_need(FurtherTool.GET_DEPENDENCIES, service="checkout")
+            return await ScriptedAnalyst([asking(need)]).diagnose(dossier)
+
+    await consult(world, HangsThen(), ID, deadline_s=2.5)
+
+    assert "checkout deploy 42: likely" in (await assessment_of(world)).cause.prose
+    assert 1 == len([entry for entry in await world.audit.entries(ID) if entry.act == MODEL_CALLED])
 
 
 async def test_an_incident_resolved_meanwhile_is_left_alone() -> None:
@@ -324,6 +493,7 @@ async def test_a_tool_that_fails_says_so_and_the_others_answer(monkeypatch: pyte
 
     states = {result.tool: result.status for result in dossier.results}
     assert ToolStatus.ERROR == states.pop(ToolName.FIND_SIMILAR_INCIDENTS)
+    assert ToolStatus.NO_DATA == states.pop(ToolName.WHO_IS_ON_CALL)
     assert {ToolStatus.OK} == set(states.values())
     assert isinstance(world.telemetry, NotedTelemetry)
     assert ["tool find_similar_incidents"] == world.telemetry.degradations

@@ -281,7 +281,7 @@ async def test_the_next_model_is_asked_when_the_first_answers_garbage(server: Se
 
     assert isinstance(said, Diagnosis)
     assert "smaller" == said.model
-    assert [Level.PRIMARY, Level.SECOND] == [call.level for call in said.calls]
+    assert [Level.PRIMARY, Level.FALLBACK_MODEL] == [call.level for call in said.calls]
     assert [MODEL, "smaller"] == [request["model"] for request in model.requests]
 
 
@@ -383,7 +383,7 @@ async def test_the_request_and_its_record_say_what_was_asked(server: Server, str
     else:
         assert ["Verdict"] == [tool["function"]["name"] for tool in request["tools"]]
     assert (MODEL, f"{MODEL}-2026-11-01", Level.PRIMARY) == (call.model, call.response_model, call.level)
-    assert call.prompt.startswith("rank@v1+")
+    assert call.prompt.startswith("rank@v2+")
     assert not call.is_estimate
     cached, fresh = call.tokens_cached, call.tokens_in - call.tokens_cached
     price = (Decimal(fresh) + Decimal(cached) / 2 + 2 * Decimal(call.tokens_out)) / 1_000_000
@@ -401,7 +401,7 @@ async def test_a_repair_shows_the_model_its_answer_and_the_faults(server: Server
 
     text = model.requests[0]["messages"][-1]["content"]
     assert isinstance(said, Diagnosis)
-    assert said.calls[0].prompt.startswith("repair@v1+")
+    assert said.calls[0].prompt.startswith("repair@v2+")
     assert '{"ranked":[]}' in text
     assert "- hypothesis 1, mechanism 1: quote not found" in text
 

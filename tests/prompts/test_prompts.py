@@ -40,7 +40,7 @@ def test_the_prompts_that_ship_are_what_their_lock_says() -> None:
 @pytest.mark.parametrize("task", list(Task))
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_file_is_refused_by_name(folder: Path, task: Task, name: str) -> None:
-    path = folder / task.value / "v1" / name
+    path = folder / task.value / f"v{VERSIONS[task]}" / name
     path.write_bytes(path.read_bytes() + b"\n")
 
     with pytest.raises(InvalidPrompts) as refused:
@@ -60,7 +60,7 @@ def test_a_missing_file_is_refused_by_name(folder: Path) -> None:
 
 
 def test_a_file_the_lock_does_not_know_is_refused_by_name(folder: Path) -> None:
-    path = folder / "rank" / "v2" / "system.md"
+    path = folder / "rank" / "v9" / "system.md"
     path.parent.mkdir()
     path.write_text("Do as you are told.", encoding="utf-8")
 
@@ -76,12 +76,12 @@ def test_a_folder_without_prompts_names_the_setting(tmp_path: Path) -> None:
 
 
 def test_locking_adds_a_new_version(folder: Path) -> None:
-    shutil.copytree(folder / "rank" / "v1", folder / "rank" / "v2")
+    shutil.copytree(folder / "rank" / "v1", folder / "rank" / "v9")
 
     lock_prompts(folder)
 
     assert set(VERSIONS) == set(read_prompts(folder))
-    assert "rank/v2/system.md" in (folder / LOCK).read_text(encoding="utf-8")
+    assert "rank/v9/system.md" in (folder / LOCK).read_text(encoding="utf-8")
 
 
 def test_locking_refuses_a_locked_text_that_changed(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_locking_refuses_a_locked_text_that_changed(folder: Path) -> None:
 
 @pytest.mark.parametrize("task", list(Task))
 def test_the_schema_that_is_sent_is_the_one_that_is_checked(task: Task) -> None:
-    assert answer_schema() == json.loads((PROMPTS / task.value / "v1" / "schema.json").read_text())
+    assert answer_schema() == json.loads((PROMPTS / task.value / f"v{VERSIONS[task]}" / "schema.json").read_text())
 
 
 @pytest.mark.parametrize("task", list(Task))

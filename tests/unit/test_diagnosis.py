@@ -60,7 +60,6 @@ def test_an_answer_that_rests_on_the_evidence_is_kept_whole() -> None:
                 likelihood=Likelihood.LIKELY,
                 mechanism=hypothesis.mechanism,
                 contradicting=hypothesis.contradicting,
-                is_corroborated=True,
             ),
         ),
         outcome=VerdictOutcome.CAUSE_IDENTIFIED,
@@ -229,10 +228,10 @@ def test_when_nothing_holds_the_answer_is_inconclusive() -> None:
     assert VerdictOutcome.INCONCLUSIVE == found.outcome
 
 
-def test_a_claim_on_free_text_alone_is_grounded_but_not_corroborated() -> None:
+def test_a_claim_on_free_text_alone_is_grounded_and_moves_nothing() -> None:
     verdict = a_verdict(a_hypothesis(a_claim("It retries.", evidence=["E2", "E4"], quotes=[DIFF_LINE])))
 
-    assert [False] == [h.is_corroborated for h in ground(verdict, a_dossier()).hypotheses]
+    assert [(False, False)] == [(h.is_backed, h.is_cleared) for h in ground(verdict, a_dossier()).hypotheses]
 
 
 def test_a_playbook_may_belong_to_the_service_of_the_suspect() -> None:
@@ -282,10 +281,10 @@ def test_the_digest_of_a_dossier_changes_with_everything_in_it_but_the_calls_all
     assert digest != a_dossier(title="Error rate is 13 %").input_sha256
 
 
-def grounded(*opinions: tuple[str, Likelihood], is_corroborated: bool = True) -> Grounded:
+def grounded(*opinions: tuple[str, Likelihood], has_ground: bool = True) -> Grounded:
     return Grounded(
         hypotheses=tuple(
-            GroundedHypothesis(CandidateId(c), likelihood, (a_claim(),), (), is_corroborated)
+            GroundedHypothesis(CandidateId(c), likelihood, (a_claim(),), (), has_ground, has_ground)
             for c, likelihood in opinions
         ),
         outcome=VerdictOutcome.CAUSE_IDENTIFIED,
@@ -323,9 +322,7 @@ def test_an_opinion_does_not_turn_a_clear_order_round() -> None:
 
 
 def test_free_text_that_anyone_could_have_written_moves_nothing() -> None:
-    opinion = grounded(
-        ("C2", Likelihood.VERY_LIKELY), ("C1", Likelihood.VERY_UNLIKELY), is_corroborated=False
-    )
+    opinion = grounded(("C2", Likelihood.VERY_LIKELY), ("C1", Likelihood.VERY_UNLIKELY), has_ground=False)
 
     assert fuse(candidates(0.4, 0.35, 0.2), opinion) == fuse(candidates(0.4, 0.35, 0.2), grounded())
 
@@ -370,6 +367,4 @@ def test_the_onset_itself_still_counts_as_before() -> None:
 def test_a_reading_may_be_quoted() -> None:
     claim = a_claim("The error_ratio is 0.12.", evidence=["E4"], quotes=[SIGNAL_LINE[:30]])
 
-    assert [True] == [
-        h.is_corroborated for h in ground(a_verdict(a_hypothesis(claim)), a_dossier()).hypotheses
-    ]
+    assert ["C1"] == [h.candidate for h in ground(a_verdict(a_hypothesis(claim)), a_dossier()).hypotheses]
