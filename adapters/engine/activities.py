@@ -14,9 +14,9 @@ from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
-from bot.app.show import show
+from bot.app.show import show, show_at_once
 from bot.app.world import World
-from bot.domain.course import NextMove, next_move
+from bot.domain.course import NextMove, Opening, next_move
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.proposal import ProposalState
 from bot.ports import Analyst
@@ -47,9 +47,12 @@ class Activities:
         )
 
     @activity.defn(name="investigate")
-    async def investigate(self, incident: IncidentId) -> bool:
+    async def investigate(self, incident: IncidentId) -> Opening:
         with _bound(incident):
-            return await investigate(self.world, incident)
+            if not await investigate(self.world, incident):
+                return False
+            # Within the same activity: the engine's way to the next one costs as much as the ranking.
+            return "shown" if await show_at_once(self.world, incident) else True
 
     @activity.defn(name="show")
     async def show(self, incident: IncidentId) -> None:

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         Finish,
         Move,
         NextMove,
+        Opening,
         Settle,
         Show,
         Verify,
@@ -66,8 +67,10 @@ class IncidentWorkflow:
     async def run(self, course: Course) -> None:
         self._incident = course.incident
         beside = [asyncio.create_task(self._paint())]
-        if await self._do("investigate", result_type=bool) is True:
-            await self._do("show")
+        opening: Opening = await self._do("investigate", result_type=Opening)
+        if opening is not False:
+            if opening != "shown":
+                await self._do("show")
             beside.append(asyncio.create_task(self._consult()))
         await self._follow()
         await self._do("wind_up", timeout=WIND_UP, heartbeat=HEARTBEAT)
@@ -154,7 +157,7 @@ class IncidentWorkflow:
         self,
         name: str,
         *arguments: object,
-        result_type: type | None = None,
+        result_type: Any = None,
         timeout: timedelta = QUICK,
         heartbeat: timedelta | None = None,
         retry: RetryPolicy = _RETRY,

@@ -43,17 +43,22 @@ async def _who_and_whether(
     plan = faithful_plan(proposal)
     if plan is None:
         return unknown, Permission(allowed=False, grounds="the stored plan was changed")
+    # Asked at once and not when it turns out to be needed: somebody waits.
+    asking = asyncio.create_task(_on_call(world, proposal.incident)) if plan.approvers.on_call else None
     try:
         person = await _in_time(world, world.directory.person(click.user_id))
+        permission = permission_for(plan, person, frozenset())
+        if permission.allowed or person.disqualification or asking is None:
+            return person, permission
+        on_call = await asking
     except HandrailError as exc:
         return unknown, Permission(allowed=False, grounds=f"Slack could not say who you are ({exc})")
-    permission = permission_for(plan, person, frozenset())
-    if permission.allowed or person.disqualification or not plan.approvers.on_call:
-        return person, permission
-    try:
-        on_call = await _in_time(world, _on_call(world, proposal.incident))
-    except HandrailError as exc:
-        return person, Permission(allowed=False, grounds=f"PagerDuty could not say who is on call ({exc})")
+    finally:
+        if asking is not None:
+            asking.cancel()
+    if isinstance(on_call, HandrailError):
+        grounds = f"PagerDuty could not say who is on call ({on_call})"
+        return person, Permission(allowed=False, grounds=grounds)
     return person, permission_for(plan, person, on_call)
 
 
@@ -66,7 +71,15 @@ async def _in_time(world: World, answer: Awaitable[T]) -> T:
         raise Unavailable("no answer in time") from exc
 
 
-async def _on_call(world: World, incident: IncidentId) -> frozenset[str]:
+async def _on_call(world: World, incident: IncidentId) -> frozenset[str] | HandrailError:
+    """Return the e-mails of those on call, or why they are not known: nobody may come to ask for either."""
+    try:
+        return await _in_time(world, _emails(world, incident))
+    except HandrailError as exc:
+        return exc
+
+
+async def _emails(world: World, incident: IncidentId) -> frozenset[str]:
     record = await world.book.get(incident)
     if record is None:
         raise NotFound(f"incident {incident} is not on record")

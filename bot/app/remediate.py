@@ -28,16 +28,20 @@ Sleep = Callable[[float], Awaitable[None]]
 
 async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
     """Claim one step, run it and record how it ended. After a crash it may be called again."""
-    claimed = await world.gate.claim(proposal, step_index)
-    match claimed:
-        case NotAdmitted():
-            await _give_up(world, proposal, claimed)
-        case Claim():
-            await _take_up(world, proposal, claimed)
-        case ApprovedStep():
-            await _note_start(world, claimed)
-            await _carry_out(world, claimed)
-            await _measure_start(world, claimed)
+    # Read beside the claim and not after it: the step waits for both, and its effect comes after them.
+    looking = asyncio.create_task(_signal_before(world, proposal, step_index))
+    try:
+        claimed = await world.gate.claim(proposal, step_index)
+        match claimed:
+            case NotAdmitted():
+                await _give_up(world, proposal, claimed)
+            case Claim():
+                await _take_up(world, proposal, claimed)
+            case ApprovedStep():
+                await _carry_out(world, claimed, before=await looking)
+                await _measure_start(world, claimed)
+    finally:
+        looking.cancel()
 
 
 async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:
@@ -77,13 +81,17 @@ async def _measure_start(world: World, step: ApprovedStep) -> None:
             world.telemetry.first_step_started(claim.claimed_at - record.approvals[-1].at)
 
 
-async def _carry_out(world: World, step: ApprovedStep, *, is_resumed: bool = False) -> None:
+async def _carry_out(
+    world: World, step: ApprovedStep, *, before: Reading | None = None, is_resumed: bool = False
+) -> None:
     """Act and record the end. Slack is told beside it: a silent Slack must not hold up an approved step."""
+    noting = asyncio.create_task(_note_signal_before(world, step, before))
     showing = asyncio.create_task(_show_quietly(world, step))
     try:
         outcome = await _run(world, step)
         if is_resumed:
             outcome = _after_interruption(step.action, outcome)
+        await noting
         await world.gate.finish(step.effect_key, step.step.attempt, _redacted(world, outcome))
     finally:
         showing.cancel()
@@ -127,16 +135,28 @@ def _redacted(world: World, outcome: StepOutcome) -> StepOutcome:
     )
 
 
-async def _note_start(world: World, step: ApprovedStep) -> None:
-    """Note the signal before the first effect, so that the recovery can be told against it.
+async def _signal_before(world: World, proposal: ProposalId, step_index: int) -> Reading | None:
+    """Read the plan's signal before its first step, so that the recovery can be told against it.
 
-    The start stands in the record already: what fails here must not leave a claimed step undone.
+    None for a later step, and when the signal cannot be read: that must not leave a claimed step undone.
     """
-    if step.step.index != step.plan.steps[0].index:
+    try:
+        record = await world.gate.proposal(proposal)
+        plan = faithful_plan(record) if record is not None else None
+        if plan is None or step_index != plan.steps[0].index:
+            return None
+        async with asyncio.timeout(LOOK_EVERY_S):
+            return await world.signals.read(plan.verify.signal)
+    except (TimeoutError, HandrailError):
+        world.telemetry.degraded("signal before the start")
+        return None
+
+
+async def _note_signal_before(world: World, step: ApprovedStep, before: Reading | None) -> None:
+    """Record what the signal said. It is no part of the claim, so the step need not wait for it."""
+    if before is None:
         return
     try:
-        async with asyncio.timeout(LOOK_EVERY_S):
-            reading = await world.signals.read(step.plan.verify.signal)
         await world.audit.append(
             "signal_before",
             actor="handrail",
@@ -144,10 +164,10 @@ async def _note_start(world: World, step: ApprovedStep) -> None:
             body={
                 "proposal": step.proposal_id,
                 "signal": step.plan.verify.signal_name,
-                "value": _said(reading),
+                "value": _said(before),
             },
         )
-    except (TimeoutError, HandrailError):
+    except HandrailError:
         world.telemetry.degraded("signal before the start")
 
 

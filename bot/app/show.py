@@ -1,5 +1,6 @@
 """Keep the one card of an incident up to date: it is always drawn anew from the record."""
 
+import asyncio
 from collections.abc import Sequence
 
 from bot.app.asking import named_ask, what_people_said
@@ -8,7 +9,7 @@ from bot.app.wording import clock_time, duration
 from bot.app.world import World
 from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
 from bot.domain.document import Line
-from bot.domain.errors import InvalidPlan
+from bot.domain.errors import HandrailError, InvalidPlan
 from bot.domain.execution import Claim, Result
 from bot.domain.ids import IncidentId
 from bot.domain.on_record import OnRecord
@@ -17,6 +18,7 @@ from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.ports import PostState
 
+AT_ONCE_S = 5.0  # Our choice, as long as one call of Slack may take.
 LATE_AFTER_S = 900  # A card that comes later than this after the page says so.
 _AGAIN = frozenset(
     {
@@ -37,6 +39,16 @@ async def show(world: World, incident_id: IncidentId) -> None:
         if found.record is not None:
             await _draw(world, found.record, found)
     await keep_diagnosis(world, incident_id)
+
+
+async def show_at_once(world: World, incident_id: IncidentId) -> bool:
+    """Show the card, if that takes no more than a moment; False when it is to be tried again."""
+    try:
+        async with asyncio.timeout(AT_ONCE_S):
+            await show(world, incident_id)
+    except (TimeoutError, HandrailError):
+        return False
+    return True
 
 
 async def _draw(world: World, record: IncidentRecord, found: OnRecord) -> None:

@@ -160,6 +160,10 @@ def step_seconds(action: PlannedAction) -> int:
             assert_never(action)
 
 
+Opening = Literal["shown"] | bool
+"""How an investigation ended: not open, assessed, or assessed with its card already shown."""
+
+
 class NextMove(Frozen):
     """A move in an envelope, for an engine that passes values by their declared type."""
 

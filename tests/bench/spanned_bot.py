@@ -54,7 +54,8 @@ _METHODS: tuple[tuple[Any, str, str], ...] = (
     (SlackChat, "tell", "Slack: tell one person"),
     (approve, "_who_and_whether", "who and whether"),
     (approve, "show", "show after press"),
-    (remediate, "_note_start", "note signal before"),
+    (activities, "show_at_once", "show at once"),
+    (remediate, "_signal_before", "signal before"),
     (HttpRunner, "run", "step's request"),
 )
 

@@ -12,6 +12,7 @@ DONE = {
     "recovered": ["run_step 0", "settle done", "verify", "wind_up", "wind_up"],
     "expired": ["expire", "wind_up"],
     "resolved": ["withdraw", "wind_up"],
+    "shown_at_once": ["expire", "wind_up"],
     "not_open": ["wind_up"],
 }
 
@@ -41,3 +42,10 @@ async def test_the_workflow_does_what_the_record_says_comes_next() -> None:
             beside = {"investigate", "show", "consult"}
             assert [act for act in script.done if act not in beside] == expected, name
             assert not script.moves, name
+
+
+async def test_a_card_that_stands_already_is_not_shown_again_before_anything_happens() -> None:
+    async with await environment_for_tests() as environment:
+        script, _ = await start_course(environment.client, "shown_at_once")
+
+    assert "show" not in script.done[: script.done.index("expire")]

@@ -20,7 +20,19 @@ from temporalio.worker import Worker
 
 from adapters.engine.codec import data_converter
 from adapters.engine.workflow import Course, IncidentWorkflow
-from bot.domain.course import Await, Execute, Expire, Finish, Move, NextMove, Settle, Show, Verify, Withdraw
+from bot.domain.course import (
+    Await,
+    Execute,
+    Expire,
+    Finish,
+    Move,
+    NextMove,
+    Opening,
+    Settle,
+    Show,
+    Verify,
+    Withdraw,
+)
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.proposal import ProposalState
 
@@ -46,8 +58,11 @@ COURSES: dict[str, Sequence[Move]] = {
         Withdraw(proposal=PROPOSAL, reason="the incident was resolved"),
         Finish(),
     ),
+    "shown_at_once": (Await(until=PAST), Expire(proposal=PROPOSAL), Finish()),
     "not_open": (Finish(),),
 }
+
+OPENINGS: dict[str, Opening] = {"not_open": False, "shown_at_once": "shown"}
 
 
 @dataclass
@@ -55,13 +70,13 @@ class ScriptedActivities:
     """Gives the moves one after another, and notes what was done."""
 
     moves: deque[Move]
-    is_open: bool = True
+    opening: Opening = True
     done: list[str] = field(default_factory=list)
 
     @activity.defn(name="investigate")
-    async def investigate(self, incident: IncidentId) -> bool:
+    async def investigate(self, incident: IncidentId) -> Opening:
         self.done.append("investigate")
-        return self.is_open
+        return self.opening
 
     @activity.defn(name="show")
     async def show(self, incident: IncidentId) -> None:
@@ -125,7 +140,7 @@ class ScriptedActivities:
 
 async def start_course(client: Client, name: str) -> tuple[ScriptedActivities, WorkflowHandle[object, None]]:
     """Run one course to its end; return what it did and its handle."""
-    script = ScriptedActivities(deque(COURSES[name]), is_open=name != "not_open")
+    script = ScriptedActivities(deque(COURSES[name]), opening=OPENINGS.get(name, True))
     queue = f"recording-{name}"
     async with script.worker(client, queue):
         handle = await client.start_workflow(
