@@ -31,7 +31,7 @@ from bot.domain.on_record import OnRecord
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
-from bot.domain.record import Assessment, IncidentRecord
+from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
 from bot.domain.topology import Topology
 
@@ -220,9 +220,14 @@ class IncidentBook(Protocol):
 
     async def assess(self, incident: IncidentId, assessment: Assessment) -> None: ...
 
-    async def set_on_call(
-        self, incident: IncidentId, users: Sequence[SlackUserId], names: Sequence[str]
-    ) -> None: ...
+    async def learn(
+        self, incident: Incident, assessment: Assessment, on_call: OnCallTold | None
+    ) -> IncidentRecord:
+        """Keep at once how the incident is, what is thought of it, and who is on call (None: as before).
+
+        One that was resolved meanwhile stays resolved.
+        """
+        ...
 
     async def set_card(self, incident: IncidentId, ref: CardRef) -> None: ...
 

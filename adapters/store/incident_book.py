@@ -7,9 +7,9 @@ from adapters.store.transaction import Transaction, Transactions
 from bot.domain.audit import Act
 from bot.domain.card import CardRef
 from bot.domain.errors import NotFound
-from bot.domain.ids import IncidentId, SlackUserId
+from bot.domain.ids import IncidentId
 from bot.domain.incident import Incident, IncidentStatus
-from bot.domain.record import Assessment, IncidentRecord
+from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 
 
 class StoredIncidentBook:
@@ -38,11 +38,10 @@ class StoredIncidentBook:
     async def assess(self, incident: IncidentId, assessment: Assessment) -> None:
         await self._change(incident, lambda record: record.model_copy(update={"assessment": assessment}))
 
-    async def set_on_call(
-        self, incident: IncidentId, users: Sequence[SlackUserId], names: Sequence[str]
-    ) -> None:
-        told = {"on_call": tuple(users), "on_call_names": tuple(names)}
-        await self._change(incident, lambda record: record.model_copy(update=told))
+    async def learn(
+        self, incident: Incident, assessment: Assessment, on_call: OnCallTold | None
+    ) -> IncidentRecord:
+        return await self._transactions.write(lambda tx: _learn(tx, incident, assessment, on_call))
 
     async def set_card(self, incident: IncidentId, ref: CardRef) -> None:
         await self._change(incident, lambda record: record.model_copy(update={"card": ref}))
@@ -62,6 +61,18 @@ def _see(tx: Transaction, incident: Incident) -> IncidentRecord:
         record = record.model_copy(update={"resolved_at": tx.now})
         tx.append(entries.incident_met(Act.RESOLVED, record))
     tx.rows.incidents.put(record, is_sighting=True)
+    return record
+
+
+def _learn(
+    tx: Transaction, incident: Incident, assessment: Assessment, on_call: OnCallTold | None
+) -> IncidentRecord:
+    known = _known(tx, incident.id)
+    # Read before this: whoever resolved it since then is right.
+    record = known if known.resolved_at is not None else _see(tx, incident)
+    told = {"on_call": on_call.users, "on_call_names": on_call.names} if on_call is not None else {}
+    record = record.model_copy(update={"assessment": assessment, **told})
+    tx.rows.incidents.put(record)
     return record
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bot.app.drafts import Draft
 from bot.app.observe import Observed, observe
-from bot.app.propose import NoPlaybook, is_live, propose
+from bot.app.propose import NoPlaybook, draft_plan, is_live
 from bot.app.wording import cause_in_words, change_name, clock_time, counted
 from bot.app.world import World
 from bot.domain.alert import Alert
@@ -23,8 +23,9 @@ from bot.domain.evidence import Coverage, Evidence
 from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident
 from bot.domain.person import OnCall
+from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalState
-from bot.domain.record import Assessment, IncidentRecord
+from bot.domain.record import Assessment, OnCallTold
 from bot.ports import Reading
 
 T = TypeVar("T")
@@ -43,7 +44,8 @@ class Gathered:
 
     incident: Incident
     changes: tuple[ChangeEvent, ...]
-    on_call: tuple[OnCall, ...]
+    on_call_told: OnCallTold | None
+    """None when nobody is on call, or it is not known."""
     readings: tuple[tuple[str, Reading], ...]
     coverage: Coverage
     observed: Observed
@@ -54,19 +56,23 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
 
     Doing it twice is harmless: a proposal that is alive is kept.
     """
-    record = await world.book.get(incident_id)
+    found = await world.gate.on_record(incident_id)
+    record = found.record
     if record is None or not record.incident.is_open:
         return False
-    if is_live(await world.gate.proposals(incident_id)):
+    if is_live(found.proposals):
         return True
     gathered = await gather(world, record.incident)
     if PAGERDUTY in gathered.coverage.unreachable and world.clock.now() - record.incident.opened_at > STALE:
         raise Unavailable(f"PagerDuty does not say whether {incident_id}, paged long ago, is still open")
-    record = await world.book.see(gathered.incident)
-    if not record.incident.is_open:
+    if not gathered.incident.is_open:
+        await world.book.see(gathered.incident)
         return False
-    await _remember_on_call(world, incident_id, gathered.on_call)
-    await _assess(world, record, gathered, rank(world, gathered))
+    thought = await _think(world, gathered, rank(world, gathered))
+    record = await world.book.learn(gathered.incident, thought.assessment, gathered.on_call_told)
+    if not record.incident.is_open:
+        return False  # It was resolved meanwhile.
+    await _offer(world, gathered, thought)
     return True
 
 
@@ -89,15 +95,33 @@ async def reconsider(world: World, incident_id: IncidentId, change: ChangeEvent)
     reason = f"{change_name(change)} was reported after this was proposed, and is suspected now"
     if waiting and not await world.gate.withdraw(waiting.id, ProposalState.CANCELLED, reason):
         return False
-    await _assess(world, record, gathered, ranking)
+    thought = await _think(world, gathered, ranking)
+    await world.book.assess(incident_id, thought.assessment)
+    await _offer(world, gathered, thought)
     return True
 
 
-async def _assess(world: World, record: IncidentRecord, gathered: Gathered, ranking: Ranking) -> None:
-    """Store what is thought of the incident, and propose what follows from it."""
-    suspect = named_suspect(ranking)
-    digest = evidence_digest(ranking)
-    notes = tuple(_catalogue_notes(world, gathered.incident))
+@dataclass(frozen=True)
+class _Thought:
+    """What is thought of an incident, and the plan that follows from it, if one does."""
+
+    ranking: Ranking
+    assessment: Assessment
+    plan: Plan | None
+
+
+async def _think(world: World, gathered: Gathered, ranking: Ranking) -> _Thought:
+    """Return what is thought of the incident; nothing is stored yet."""
+    incident, digest = gathered.incident, evidence_digest(ranking)
+    plan, notes = None, tuple(_catalogue_notes(world, incident))
+    if not notes and ranking.outcome is RankingOutcome.CANNOT_SEPARATE:
+        notes = ("No playbook is proposed: two changes cannot be told apart.",)
+    elif not notes:
+        found = await world.gate.on_record(incident.id)
+        try:
+            plan = draft_plan(world, incident, named_suspect(ranking), digest, found)
+        except NoPlaybook as exc:
+            notes = (f"No playbook is proposed: {exc}.",)
     assessment = Assessment(
         cause=cause_in_words(ranking, evidence_lines(world, gathered)),
         ranking=ranking.model_copy(update={"suspects": ranking.suspects[:KEPT_SUSPECTS]}),
@@ -106,11 +130,16 @@ async def _assess(world: World, record: IncidentRecord, gathered: Gathered, rank
         notes=notes,
         assessed_at=world.clock.now(),
     )
-    # Before the proposal: a crash between the two leaves a reason without a plan, never a plan without one.
-    await world.book.assess(record.id, assessment)
-    world.drafts.put(record.id, Draft(case_of(world, gathered), ranking, assessment))
-    if not notes and (why := await _propose(world, record, ranking, suspect, digest)):
-        await world.book.assess(record.id, assessment.model_copy(update={"notes": tuple(why)}))
+    return _Thought(ranking, assessment, plan)
+
+
+async def _offer(world: World, gathered: Gathered, thought: _Thought) -> None:
+    """Propose the plan of a thought that is stored: a crash between the two leaves a reason without a plan,
+    never a plan without one."""
+    draft = Draft(case_of(world, gathered), thought.ranking, thought.assessment)
+    world.drafts.put(gathered.incident.id, draft)
+    if thought.plan is not None:
+        await world.gate.propose(thought.plan)
 
 
 def _may_be_behind(world: World, incident: Incident, change: ChangeEvent) -> bool:
@@ -126,6 +155,7 @@ async def gather(world: World, known: Incident) -> Gathered:
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(_within(world.incidents.read(known.id)))
         people = group.create_task(_within(_on_call(world, known, reading)))
+        told = group.create_task(_told(world, people))
         changes = group.create_task(_within(_changes(world, known)))
         signals = group.create_task(_within(_signals(world, known.service)))
         observing = group.create_task(observe(world, known.service, known.opened_at, within_s=ENRICH_S))
@@ -146,7 +176,7 @@ async def gather(world: World, known: Incident) -> Gathered:
     return Gathered(
         incident=redacted(world, reading.result() or known),
         changes=tuple(changes.result() or ()),
-        on_call=tuple(people.result() or ()),
+        on_call_told=told.result(),
         readings=signals.result() or (),
         coverage=Coverage(
             answered=(*(name for name in asked if name not in missing), *observed.answered),
@@ -240,18 +270,6 @@ def evidence_lines(world: World, gathered: Gathered) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-async def _propose(
-    world: World, record: IncidentRecord, ranking: Ranking, suspect: ChangeEvent | None, digest: Digest
-) -> list[str]:
-    if ranking.outcome is RankingOutcome.CANNOT_SEPARATE:
-        return ["No playbook is proposed: two changes cannot be told apart."]
-    try:
-        await propose(world, record, suspect, digest)
-    except NoPlaybook as exc:
-        return [f"No playbook is proposed: {exc}."]
-    return []
-
-
 def _catalogue_notes(world: World, incident: Incident) -> Sequence[str]:
     if incident.service is not None and incident.service in world.catalogue.services:
         return ()
@@ -289,16 +307,20 @@ async def _signals(world: World, name: ServiceName | None) -> tuple[tuple[str, R
     return tuple(zip(service.signals, readings, strict=True))
 
 
-async def _remember_on_call(world: World, incident: IncidentId, people: tuple[OnCall, ...]) -> None:
-    """Keep who is on call, by name, and by Slack user where an e-mail leads to one."""
-    if not people:
-        return
-    first = [person for person in people if person.level == people[0].level]
+async def _told(world: World, people: asyncio.Task[Sequence[OnCall] | None]) -> OnCallTold | None:
+    """Return who is on call, by name, and by Slack user where an e-mail leads to one."""
+    await asyncio.wait({people})
+    on_call = people.result()
+    if not on_call:
+        return None
+    first = [person for person in on_call if person.level == on_call[0].level]
     found = await asyncio.gather(
         *(_within(world.directory.by_email(person.email)) for person in first if person.email)
     )
-    users = [SlackUserId(user) for user in found if user]
-    await world.book.set_on_call(incident, users, [person.name for person in first])
+    return OnCallTold(
+        users=tuple(SlackUserId(user) for user in found if user),
+        names=tuple(person.name for person in first),
+    )
 
 
 async def _within(answer: Awaitable[T]) -> T | None:

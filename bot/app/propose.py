@@ -9,10 +9,11 @@ from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
 from bot.domain.execution import Claim, Result
 from bot.domain.ids import Digest, ServiceName
+from bot.domain.incident import Incident
+from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan, PlannedStep
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState
-from bot.domain.record import IncidentRecord
 
 POLICY_VERSION = "rules-1"
 """Names the rules of `bot.domain.approval`; it rises when they change."""
@@ -23,24 +24,23 @@ class NoPlaybook(InvalidPlan):
     """Nothing can be proposed; the message says why, for the card."""
 
 
-async def propose(
-    world: World, record: IncidentRecord, suspect: ChangeEvent | None, evidence: Digest
-) -> ProposalRecord:
-    """Store a plan for the incident as `PENDING`.
+def draft_plan(
+    world: World, incident: Incident, suspect: ChangeEvent | None, evidence: Digest, found: OnRecord
+) -> Plan:
+    """Return the plan to propose for the incident.
 
     Raises:
         NoPlaybook: no allowed playbook answers this cause, or the one that does cannot be filled.
     """
-    earlier = await world.gate.proposals(record.id)
-    if earlier and earlier[-1].state in HOLDS_TARGET:
+    if found.proposals and found.proposals[-1].state in HOLDS_TARGET:
         raise NoPlaybook("an execution for this incident has not come to its end")
-    name = suspect.service if suspect else record.incident.service
+    name = suspect.service if suspect else incident.service
     service = world.catalogue.services.get(name) if name else None
     if name is None or service is None:
         raise NoPlaybook(f"{name or 'the service'} has no entry in services.yaml")
     chosen = choose_playbook(world, service, suspect)
     try:
-        plan = await _plan(world, record, suspect, evidence, name, service, chosen, earlier)
+        plan = _plan(world, incident, suspect, evidence, name, service, chosen, found)
     except InvalidPlan as exc:
         raise NoPlaybook(f"playbook {chosen.playbook.id}: {exc}") from exc
     if world.redactor.would_change(plan.to_bytes().decode()):
@@ -48,7 +48,7 @@ async def propose(
             f"playbook {chosen.playbook.id}: its plan holds something that looks like a secret; "
             "write secret:NAME instead"
         )
-    return await world.gate.propose(plan)
+    return plan
 
 
 def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None) -> LoadedPlaybook:
@@ -68,24 +68,23 @@ def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None)
     raise NoPlaybook(f"none of its allowed playbooks answers {cause} as the cause")
 
 
-async def _plan(
+def _plan(
     world: World,
-    record: IncidentRecord,
+    incident: Incident,
     suspect: ChangeEvent | None,
     evidence: Digest,
     name: ServiceName,
     service: Service,
     loaded: LoadedPlaybook,
-    earlier: Sequence[ProposalRecord],
+    found: OnRecord,
 ) -> Plan:
     playbook = loaded.playbook
-    parameters = fill_parameters(playbook, record.incident, suspect, service)
+    parameters = fill_parameters(playbook, incident, suspect, service)
     values = {value.name: value.value for value in parameters}
-    now = await world.gate.now()
     draft = Plan(
-        incident=record.id,
-        number=earlier[-1].number + 1 if earlier else 1,
-        epoch=await world.gate.epoch(),
+        incident=incident.id,
+        number=found.proposals[-1].number + 1 if found.proposals else 1,
+        epoch=found.epoch,
         service=name,
         playbook=playbook.id,
         playbook_sha256=loaded.sha256,
@@ -108,9 +107,9 @@ async def _plan(
         undo_steps=tuple(render_step(step, values, service) for step in playbook.undo.steps),
         cannot_undo=tuple(fill(text, values) for text in playbook.undo.cannot),
         evidence_digest=evidence,
-        expires_at=now + world.manners.approval_ttl,
+        expires_at=found.now + world.manners.approval_ttl,
     )
-    return _after_earlier_attempts(draft, await world.gate.claims(record.id), earlier)
+    return _after_earlier_attempts(draft, found.claims, found.proposals)
 
 
 def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Sequence[ProposalRecord]) -> Plan:

@@ -22,6 +22,13 @@ class Assessment(Frozen):
     assessed_at: AwareDatetime
 
 
+class OnCallTold(Frozen):
+    """Who is on call for an incident, as the card tells it."""
+
+    users: tuple[SlackUserId, ...]
+    names: tuple[str, ...]
+
+
 class IncidentRecord(Frozen):
     """An incident with its life here."""
 

@@ -8,11 +8,27 @@ from bot.domain.card import Cause
 from bot.domain.errors import NotFound
 from bot.domain.ids import ChangeId, IncidentId, SlackUserId, sha256_hex
 from bot.domain.incident import IncidentStatus
-from bot.domain.record import Assessment, IncidentRecord
+from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from tests.builders import CARD, INCIDENT, NOW, an_incident
 from tests.contracts.stores import Bench
 
 RESOLVED = an_incident(status=IncidentStatus.RESOLVED)
+
+
+def an_assessment() -> Assessment:
+    return Assessment(
+        cause=Cause(
+            headline="Probably the deploy of checkout 42",
+            confidence_percent=80,
+            confidence_word="likely",
+            suspects=(),
+            nothing_changed_percent=10,
+            speaker="rules only",
+        ),
+        suspect=ChangeId("deploy-checkout-42"),
+        evidence_digest=sha256_hex("evidence"),
+        assessed_at=NOW,
+    )
 
 
 async def test_an_incident_is_remembered_with_the_stores_time(bench: Bench) -> None:
@@ -94,26 +110,28 @@ async def test_recent_incidents_come_last_seen_first(bench: Bench) -> None:
 
 async def test_an_assessment_and_the_people_on_call_are_kept(bench: Bench) -> None:
     await bench.store.incidents.see(an_incident())
-    assessment = Assessment(
-        cause=Cause(
-            headline="Probably the deploy of checkout 42",
-            confidence_percent=80,
-            confidence_word="likely",
-            suspects=(),
-            nothing_changed_percent=10,
-            speaker="rules only",
-        ),
-        suspect=ChangeId("deploy-checkout-42"),
-        evidence_digest=sha256_hex("evidence"),
-        assessed_at=NOW,
+    assessment = an_assessment()
+    told = OnCallTold(users=(SlackUserId("U0ONCALL"),), names=("Dana",))
+
+    learned = await bench.store.incidents.learn(an_incident(), assessment, told)
+
+    assert learned == await bench.store.incidents.get(INCIDENT)
+    assert (learned.assessment, learned.on_call, learned.on_call_names) == (
+        assessment,
+        ("U0ONCALL",),
+        ("Dana",),
     )
+    later = await bench.store.incidents.learn(an_incident(), assessment, None)
+    assert (later.on_call, later.on_call_names) == (("U0ONCALL",), ("Dana",))
 
-    await bench.store.incidents.assess(INCIDENT, assessment)
-    await bench.store.incidents.set_on_call(INCIDENT, [SlackUserId("U0ONCALL")], ["Dana"])
 
-    record = await bench.store.incidents.get(INCIDENT)
-    assert record is not None
-    assert (record.assessment, record.on_call, record.on_call_names) == (assessment, ("U0ONCALL",), ("Dana",))
+async def test_what_is_learned_late_does_not_open_a_resolved_incident(bench: Bench) -> None:
+    await bench.store.incidents.see(an_incident())
+    await bench.store.incidents.see(an_incident(status=IncidentStatus.RESOLVED))
+
+    learned = await bench.store.incidents.learn(an_incident(), an_assessment(), None)
+
+    assert not learned.incident.is_open
 
 
 async def test_nothing_can_be_said_of_an_incident_nobody_saw(bench: Bench) -> None:
