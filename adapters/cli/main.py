@@ -12,11 +12,15 @@ import typer
 from adapters.cli.audit import audit_app
 from adapters.cli.check import check
 from adapters.cli.demo import demo
+from adapters.cli.drift import drift
 from adapters.cli.eval import eval_cases
+from adapters.cli.fit import fit
 from adapters.cli.kill import kill, revive
+from adapters.cli.labels import labels_app
 from adapters.cli.playbooks import playbooks_app
 from adapters.cli.redact import redact
 from adapters.cli.reference import reference
+from adapters.cli.replay import replay
 from adapters.cli.run import run
 from bot.domain.errors import HandrailError
 
@@ -31,12 +35,16 @@ app.command()(run)
 app.command()(demo)
 app.command()(check)
 app.command(name="eval")(eval_cases)
+app.command()(fit)
+app.command()(replay)
+app.command()(drift)
 app.command()(redact)
 app.command()(kill)
 app.command()(revive)
 app.command(hidden=True)(reference)
 app.add_typer(playbooks_app, name="playbooks")
 app.add_typer(audit_app, name="audit")
+app.add_typer(labels_app, name="labels")
 
 
 def _show_version(is_asked: bool) -> None:

@@ -63,7 +63,7 @@ class LangchainAnalyst:
         self._config = config
         self._monotonic = monotonic
         self._sleep = sleep
-        self._prompts = read_prompts(config.prompts)
+        self._prompts = read_prompts(config.prompts, rank_version=config.prompt_version)
         self._client = model_client(config.timeout_s)
         self._slots = asyncio.Semaphore(config.concurrent)
         self._ledger = TokenLedger(config.daily_tokens, today)
