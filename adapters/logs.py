@@ -1,11 +1,13 @@
 """Log lines as JSON, each with the ids bound to its context, every text redacted."""
 
+import json
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Fixed words and ids: without the ids nobody could follow one incident from its webhook to its note.
@@ -33,7 +35,7 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
         redacted,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -41,7 +43,7 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()
+            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer(serializer=_json)
         )
     )
     root = logging.getLogger()
@@ -50,3 +52,11 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     for name in _CHATTY:
         # Their informational lines repeat what ours say, and some quote whole requests.
         logging.getLogger(name).setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def _json(event: MutableMapping[str, Any], *, default: Callable[[Any], Any]) -> str:
+    try:
+        return to_json(event, fallback=default).decode()
+    except ValueError:
+        # Half a surrogate pair, or bytes that are no text: the escapes of `json` can say the first.
+        return json.dumps(event, default=default)

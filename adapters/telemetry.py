@@ -23,6 +23,8 @@ class PrometheusTelemetry:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        # Looking up a label's child costs more than counting; streams are few.
+        self._stored_in: dict[str, Histogram] = {}
         self._card = Histogram(
             "handrail_card_seconds",
             "From first hearing of an incident to its card.",
@@ -70,7 +72,10 @@ class PrometheusTelemetry:
         )
 
     def stored(self, stream: str, after: timedelta) -> None:
-        self._stored.labels(stream).observe(after.total_seconds())
+        child = self._stored_in.get(stream)
+        if child is None:
+            child = self._stored_in[stream] = self._stored.labels(stream)
+        child.observe(after.total_seconds())
 
     def card_shown(self, after: timedelta) -> None:
         self._card.observe(after.total_seconds())
@@ -115,7 +120,7 @@ class TimedInbox:
     async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
         begun = self._monotonic()
         is_new = await self._inbox.put(stream, key, payload)
-        self._telemetry.stored(stream.value, timedelta(seconds=self._monotonic() - begun))
+        self._telemetry.stored(stream, timedelta(seconds=self._monotonic() - begun))
         return is_new
 
     def messages(self, stream: Stream) -> AsyncIterator[Message]:

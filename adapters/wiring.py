@@ -291,7 +291,7 @@ def _webhooks(core: _Core) -> list[BaseRoute]:
     settings = core.settings
     pagerduty = SigningSecrets("PAGERDUTY_WEBHOOK_SECRETS", settings.webhook_secrets)
     return [
-        pagerduty_route(core.inbox, pagerduty, core.clock),
+        pagerduty_route(core.inbox, pagerduty),
         *change_routes(
             core.inbox,
             core.files.catalogue,

@@ -1,24 +1,22 @@
 """The outer edge of a webhook route: bounded reading, and an answer that tells outsiders nothing."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from traceback import extract_tb
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bot.domain.errors import Invalid, Unavailable
 
 log = structlog.get_logger()
 
 LARGEST_BODY = 1_048_576  # 1 MiB; PagerDuty sends at most 256 KB, and a change's diff is cut by its sender.
-BODY_WITHIN = timedelta(seconds=10)
 RETRY_AFTER_S = 5
 
 Handle = Callable[[Headers, bytes], Awaitable[Response]]
@@ -26,10 +24,9 @@ Handle = Callable[[Headers, bytes], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read of a request, and for how long."""
+    """How much is read of a request; for how long is the connection's business."""
 
     body_bytes: int = LARGEST_BODY
-    body_within: timedelta = BODY_WITHIN
 
 
 def webhook_route(path: str, handle: Handle, *, source: str, limits: Limits | None = None) -> Route:
@@ -38,21 +35,29 @@ def webhook_route(path: str, handle: Handle, *, source: str, limits: Limits | No
     *handle* may raise `Invalid` (400 with its message: raise it only to a sender that has proven itself) and
     `Unavailable` (503, so that the sender tries again).
     """
-    bounds = limits or Limits()
+    return Route(path, WebhookEndpoint(handle, limits or Limits(), source), methods=["POST"], name=source)
 
-    async def endpoint(request: Request) -> Response:
+
+class WebhookEndpoint:
+    """The ASGI app of one address. It raises nothing, so it may be called without middleware around it."""
+
+    def __init__(self, handle: Handle, limits: Limits, source: str) -> None:
+        self._handle = handle
+        self._limits = limits
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Headers(scope=scope), receive)
+        await response(scope, receive, send)
+
+    async def _answer(self, headers: Headers, receive: Receive) -> Response:
         try:
-            async with asyncio.timeout(bounds.body_within.total_seconds()):
-                body = await _read(request, bounds.body_bytes)
-        except TimeoutError:
-            return _closing(answer(408, "too slow"))
+            body = await _read(headers, receive, self._limits.body_bytes)
         except ClientDisconnect:
             return answer(400, "cut off")
         if body is None:
             return _closing(answer(413, "too large"))
-        return await _handled(handle, request.headers, body, source)
-
-    return Route(path, endpoint, methods=["POST"], name=source)
+        return await _handled(self._handle, headers, body, self._source)
 
 
 def answer(status: int, text: str) -> Response:
@@ -60,18 +65,24 @@ def answer(status: int, text: str) -> Response:
     return JSONResponse({"status" if status < 300 else "error": text}, status_code=status)
 
 
-async def _read(request: Request, most: int) -> bytes | None:
+async def _read(headers: Headers, receive: Receive, most: int) -> bytes | None:
     """Return the body, or None as soon as it is known to be longer than *most* bytes."""
-    declared = request.headers.get("content-length", "0")
+    declared = headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
         return None
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    is_whole = False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > most:
             return None
         chunks.append(chunk)
+        is_whole = not message.get("more_body", False)
     return b"".join(chunks)
 
 

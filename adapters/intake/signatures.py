@@ -1,6 +1,5 @@
 """Check who sent a body: HMAC-SHA256 over its raw bytes, with any of several secrets."""
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
@@ -29,14 +28,12 @@ class SigningSecrets:
 
     def sign(self, body: bytes) -> tuple[str, ...]:
         """Return the hexadecimal signatures of *body*, one for each secret."""
-        return tuple(hmac.new(secret, body, hashlib.sha256).hexdigest() for secret in self._secrets)
+        return tuple(hmac.digest(secret, body, "sha256").hex() for secret in self._secrets)
 
     def match(self, body: bytes, digests: Sequence[str]) -> bool:
         """Return whether one of *digests* signs *body*; all are compared, in constant time."""
         matches = [
-            hmac.compare_digest(expected.encode(), digest.encode())
-            for expected in self.sign(body)
-            for digest in digests
+            hmac.compare_digest(expected, digest) for expected in self.sign(body) for digest in digests
         ]
         return any(matches)
 
@@ -49,6 +46,8 @@ def digests_in(values: Sequence[str], *, prefix: str) -> tuple[str, ...]:
     """
     if len(values) != 1 or values[0].count(",") >= MOST_PARTS:
         return ()
-    parts = (part.strip() for part in values[0].split(","))
-    digests = (part.removeprefix(prefix) for part in parts if part.startswith(prefix))
-    return tuple(digest for digest in digests if _DIGEST.fullmatch(digest))
+    return tuple(
+        part[len(prefix) :]
+        for part in map(str.strip, values[0].split(","))
+        if part.startswith(prefix) and _DIGEST.fullmatch(part, len(prefix))
+    )

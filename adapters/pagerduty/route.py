@@ -9,17 +9,17 @@ from starlette.routing import Route
 
 from adapters.intake.receiving import Limits, answer, webhook_route
 from adapters.intake.signatures import SigningSecrets
-from adapters.pagerduty.webhook import SIGNATURE_HEADER, Ignored, Ping, is_signed, parse_webhook
-from bot.domain.incident import IncidentEvent
-from bot.ports import Clock, Inbox, Stream
+from adapters.pagerduty.webhook import SIGNATURE_HEADER, Ignored, Mention, Ping, glance, is_signed
+from bot.ports import Inbox, Stream
 
 log = structlog.get_logger()
+
+_ACCEPTED = answer(202, "accepted")
 
 
 def pagerduty_route(
     inbox: Inbox,
     secrets: SigningSecrets,
-    clock: Clock,
     *,
     path: str = "/webhooks/pagerduty",
     limits: Limits | None = None,
@@ -34,9 +34,9 @@ def pagerduty_route(
         if not is_signed(headers.getlist(SIGNATURE_HEADER), body, secrets):
             log.warning("pagerduty_signature_refused", size=len(body))
             return answer(401, "bad signature")
-        event = parse_webhook(body, received_at=clock.now())
+        event = glance(body)
         match event:
-            case IncidentEvent():
+            case Mention():
                 new = await inbox.put(Stream.EVENTS, event.event_id, body)
                 log.info(
                     "pagerduty_event_stored" if new else "pagerduty_event_known",
@@ -50,6 +50,6 @@ def pagerduty_route(
                 log.warning("pagerduty_event_ignored", event_id=event.event_id, why=event.why)
             case _:
                 assert_never(event)
-        return answer(202, "accepted")
+        return _ACCEPTED
 
     return webhook_route(path, handle, source="pagerduty", limits=limits)

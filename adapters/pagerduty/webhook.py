@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, overload
 
 from pydantic import AwareDatetime, ConfigDict, StringConstraints, ValidationError
 
@@ -49,9 +49,31 @@ class Ignored:
     why: str
 
 
+@dataclass(frozen=True)
+class Mention:
+    """A delivery that is about an incident."""
+
+    event_id: str
+    event_type: str
+    incident_id: IncidentId
+
+
 def is_signed(values: Sequence[str], body: bytes, secrets: SigningSecrets) -> bool:
     """Return whether the signature headers' *values* prove that PagerDuty sent *body*."""
     return secrets.match(body, digests_in(values, prefix="v1="))
+
+
+def glance(body: bytes) -> Mention | Ping | Ignored:
+    """Return what *body* is about, in a fifth of the time of `parse_webhook`: enough to store it.
+
+    A key named twice inside the event, NaN or deep nesting may pass here. `parse_webhook` refuses them, and
+    every stored body goes through it before anything is done about it.
+
+    Raises:
+        MalformedBody: the body is not JSON, or seems to hold two events.
+    """
+    has_one = body.count(b'"event"') == 1
+    return _about((_quickly(body) if has_one else None) or _strictly(body))
 
 
 def parse_webhook(body: bytes, *, received_at: datetime) -> IncidentEvent | Ping | Ignored:
@@ -63,27 +85,12 @@ def parse_webhook(body: bytes, *, received_at: datetime) -> IncidentEvent | Ping
     Raises:
         MalformedBody: the body is not strict JSON.
     """
-    try:
-        event = _Envelope.model_validate(parse_object(body)).event
-    except ValidationError:
-        return Ignored(None, None, "no event with an id and a type")
-    if event.event_type == "pagey.ping":
-        return Ping(event.id)
-    incident = _incident_of(event)
-    if incident is None or incident.id is None or not _INCIDENT_ID.fullmatch(incident.id):
-        return Ignored(event.id, event.event_type, "names no incident")
-    return IncidentEvent(
-        event_id=event.id,
-        kind=_KINDS.get(event.event_type, IncidentEventKind.OTHER),
-        event_type=event.event_type,
-        incident_id=IncidentId(incident.id),
-        occurred_at=event.occurred_at or received_at,
-        title=incident.title or incident.summary,
-        status=incident.status,
-        pagerduty_service_id=incident.service.id if incident.service else None,
-        escalation_policy_id=incident.escalation_policy.id if incident.escalation_policy else None,
-        opened_at=incident.created_at,
-    )
+    event = _strictly(body)
+    about = _about(event)
+    incident = _incident_of(event) if event else None
+    if isinstance(about, Mention) and event is not None and incident is not None:
+        return _told(event, incident, about, received_at)
+    return Ignored(None, None, "names no incident") if isinstance(about, Mention) else about
 
 
 _ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -93,8 +100,7 @@ class _Reference(LooseBody):
     id: Loose[str] = None
 
 
-class _Incident(LooseBody):
-    id: Loose[str] = None
+class _Incident(_Reference):
     type: Loose[str] = None
     title: Loose[str] = None
     summary: Loose[str] = None
@@ -114,7 +120,6 @@ class _Event(LooseBody):
 
     id: _ShortText
     event_type: _ShortText
-    resource_type: Loose[str] = None
     occurred_at: Loose[AwareDatetime] = None
     data: Loose[_Data] = None
 
@@ -123,7 +128,72 @@ class _Envelope(LooseBody):
     event: _Event
 
 
-def _incident_of(event: _Event) -> _Incident | None:
+class _GlimpsedData(_Reference):
+    type: Loose[str] = None
+    incident: Loose[_Reference] = None
+
+
+class _Glimpse(LooseBody):
+    """As much of an event as says what it is about."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    id: _ShortText
+    event_type: _ShortText
+    data: Loose[_GlimpsedData] = None
+
+
+class _GlimpsedEnvelope(LooseBody):
+    event: _Glimpse
+
+
+def _quickly(body: bytes) -> _Glimpse | None:
+    """Return the event, or None when `_strictly` must say what is wrong with *body*."""
+    try:
+        return _GlimpsedEnvelope.model_validate_json(body).event
+    except ValidationError:
+        return None
+
+
+def _strictly(body: bytes) -> _Event | None:
+    found = parse_object(body)
+    try:
+        return _Envelope.model_validate(found).event
+    except ValidationError:
+        return None
+
+
+def _told(event: _Event, incident: _Incident, about: Mention, received_at: datetime) -> IncidentEvent:
+    return IncidentEvent(
+        event_id=event.id,
+        kind=_KINDS.get(event.event_type, IncidentEventKind.OTHER),
+        event_type=event.event_type,
+        incident_id=about.incident_id,
+        occurred_at=event.occurred_at or received_at,
+        title=incident.title or incident.summary,
+        status=incident.status,
+        pagerduty_service_id=incident.service.id if incident.service else None,
+        escalation_policy_id=incident.escalation_policy.id if incident.escalation_policy else None,
+        opened_at=incident.created_at,
+    )
+
+
+def _about(event: _Event | _Glimpse | None) -> Mention | Ping | Ignored:
+    if event is None:
+        return Ignored(None, None, "no event with an id and a type")
+    if event.event_type == "pagey.ping":
+        return Ping(event.id)
+    incident = _incident_of(event)
+    if incident is None or incident.id is None or not _INCIDENT_ID.fullmatch(incident.id):
+        return Ignored(event.id, event.event_type, "names no incident")
+    return Mention(event.id, event.event_type, IncidentId(incident.id))
+
+
+@overload
+def _incident_of(event: _Event) -> _Incident | None: ...
+@overload
+def _incident_of(event: _Glimpse) -> _Reference | None: ...
+def _incident_of(event: _Event | _Glimpse) -> _Incident | _Reference | None:
     """Return the incident that *event* is about, whole or as a reference."""
     data = event.data
     if data is None or data.incident is not None:

@@ -4,9 +4,11 @@ The bare ones check the same signature and make the same body durable on the sam
 """
 
 import asyncio
+import gc
 import hashlib
 import hmac
 import sys
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -15,13 +17,12 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adapters.clock import SystemClock
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
 from adapters.logs import configure_logs
 from adapters.pagerduty.route import pagerduty_route
 from adapters.store.redis.inbox import RedisInbox
-from adapters.telemetry import PrometheusTelemetry
+from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.domain.redaction import Redactor
 from tests.bench.webhook import SECRET
 
@@ -79,13 +80,14 @@ _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"21")]
 
 
 def real(inbox: RedisInbox) -> ASGIApp:
-    """Return the bot's own app with the one route that is measured, and logs as in operation."""
+    """Return the bot's own app with the one route that is measured; logs and measures as in operation."""
     redactor = Redactor(b"bench", known_secrets=(SECRET,))
     configure_logs("info", lambda text: redactor.redact(text).text)
     secrets = SigningSecrets("PAGERDUTY_WEBHOOK_SECRETS", [SecretStr(SECRET)])
-    route = pagerduty_route(inbox, secrets, SystemClock(), path=REAL)
+    telemetry = PrometheusTelemetry()
+    route = pagerduty_route(TimedInbox(inbox, telemetry, time.monotonic), secrets, path=REAL)
     health = Health(needed={"queue": inbox.ping}, degraded=tuple)
-    return http_app([route], health=health, telemetry=PrometheusTelemetry())
+    return http_app([route], health=health, telemetry=telemetry)
 
 
 async def _serve(url: str) -> None:
@@ -101,6 +103,7 @@ async def _serve(url: str) -> None:
 
     listener = listen("127.0.0.1", 0)
     async with serving(app, listener):
+        gc.freeze()  # As `handrail run` does.
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()

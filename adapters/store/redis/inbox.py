@@ -62,6 +62,9 @@ class RedisInbox:
         self._reclaim_after = reclaim_after
         self._block_ms = max(1, round(block.total_seconds() * 1000))  # 0 would wait for ever.
         self._tag = "{" + namespace + "}"  # One hash slot: a Redis Cluster runs scripts on one slot only.
+        # Made once: each webhook needs two of them, and putting an enum's member into a text is slow.
+        self._keys = {stream: f"{self._tag}:{stream}" for stream in Stream}
+        self._seen = {stream: f"{self._tag}:seen:{stream}:" for stream in Stream}
 
     async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
         """Store *payload* durably; False when *key* was seen in the last 8 days.
@@ -69,7 +72,7 @@ class RedisInbox:
         After `Unavailable` the payload may have been stored all the same. The sender's retry then gets
         False, which is as good as True: the message is there.
         """
-        return await self._puts.put(self._key(stream), f"{self._tag}:seen:{stream}:{key}", key, payload)
+        return await self._puts.put(self._keys[stream], self._seen[stream] + key, key, payload)
 
     async def messages(self, stream: Stream) -> AsyncGenerator[Message, None]:
         """Yield messages for ever, first what this consumer left behind.
@@ -89,8 +92,8 @@ class RedisInbox:
         """Forget *message*. Doing so twice is harmless."""
         with translated(f"finishing message {message.id}"):
             async with self._redis.pipeline(transaction=True) as transaction:
-                transaction.xack(self._key(message.stream), GROUP, message.id)
-                transaction.xdel(self._key(message.stream), message.id)
+                transaction.xack(self._keys[message.stream], GROUP, message.id)
+                transaction.xdel(self._keys[message.stream], message.id)
                 await transaction.execute()
 
     async def dead(self) -> Sequence[Mapping[bytes, bytes]]:
@@ -114,11 +117,8 @@ class RedisInbox:
         await self._redis.aclose()
         await self._reader.aclose()
 
-    def _key(self, stream: Stream) -> str:
-        return f"{self._tag}:{stream}"
-
     async def _wait_for_new(self, stream: Stream) -> list[Message]:
-        key = self._key(stream)
+        key = self._keys[stream]
         with translated(f"waiting for {stream}"):
             try:
                 answer = await self._reader.xreadgroup(
@@ -134,7 +134,7 @@ class RedisInbox:
     async def _take_over(self, stream: Stream, *, own: bool) -> list[Message]:
         """Claim what waits too long for `done`, or with *own* all that this consumer was handed before."""
         # XAUTOCLAIM would do in one call, but it does not tell how often an entry was delivered.
-        key, idle = self._key(stream), timedelta(0) if own else self._reclaim_after
+        key, idle = self._keys[stream], timedelta(0) if own else self._reclaim_after
         with translated(f"reclaiming {stream}"):
             try:
                 pending = await self._redis.xpending_range(
@@ -195,7 +195,7 @@ class RedisInbox:
         return messages
 
     async def _bury(self, stream: Stream, entry: "_Handed", *, why: str) -> None:
-        key, dead = self._key(stream), f"{self._tag}:dead"
+        key, dead = self._keys[stream], f"{self._tag}:dead"
         with translated("moving a message to the dead letters"):
             async with self._redis.pipeline(transaction=True) as transaction:
                 transaction.xadd(

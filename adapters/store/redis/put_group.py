@@ -61,7 +61,7 @@ class PutGroup:
         Raises:
             Unavailable: the call failed, or its answer was lost.
         """
-        stored = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Put(stream_key, seen_key, key, payload, stored))
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all(), name="inbox-puts")
