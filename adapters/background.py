@@ -10,11 +10,14 @@ from adapters.engine.dispatcher import Dispatcher
 from adapters.evidence.signals import ServiceSignals
 from adapters.handlers import Handlers
 from bot.app.intake import reconcile
+from bot.app.storm import Painter
 from bot.app.world import World
 from bot.domain.errors import HandrailError
 from bot.ports import Inbox
 
 log = structlog.get_logger()
+
+PAINT_EVERY_S = 5.0  # Our choice: a storm has two messages in a channel that takes one a second.
 
 
 @asynccontextmanager
@@ -27,6 +30,7 @@ async def working(
         beside(Dispatcher(inbox, Handlers(world).by_stream()).run()),
         beside(_reconcile_for_ever(world, reconcile_every_s)),
         beside(signals.watch(watched)),
+        beside(_paint_for_ever(world)),
     ):
         yield
 
@@ -46,6 +50,23 @@ async def beside(work: Coroutine[object, object, object]) -> AsyncIterator[None]
 def _say_failure(task: asyncio.Task[object]) -> None:
     if not task.cancelled() and (exc := task.exception()) is not None:
         log.error("background_work_failed", exc_info=exc)
+
+
+async def _paint_for_ever(world: World) -> None:
+    """Draw storms and threads when there may be something to draw, never oftener than people can read."""
+    painter, is_waiting = Painter(world), False
+    while True:
+        if not is_waiting:
+            await world.bell.heard()
+        try:
+            is_waiting = await painter.paint()
+        except HandrailError as exc:
+            log.warning("paint_postponed", error=str(exc))
+            is_waiting = True
+        except Exception:  # The edge of one drawing: the next one comes all the same.
+            log.exception("paint_failed")
+            is_waiting = True
+        await asyncio.sleep(PAINT_EVERY_S)
 
 
 async def _reconcile_for_ever(world: World, every_s: int) -> None:

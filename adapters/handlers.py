@@ -45,7 +45,7 @@ class Handlers:
             case DetailsAsked():
                 await self._show_details(action)
             case CommandGiven():
-                document = await answer(self.world, action.text, channel=action.channel)
+                document = await answer(self.world, action.text, channel=action.channel, user=action.user_id)
                 await self.world.chat.tell_document(action.channel, action.user_id, document)
             case _:
                 assert_never(action)

@@ -208,6 +208,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         audit=core.store.audit,
         diagnoses=core.store.diagnoses,
         labels=core.store.labels,
+        groups=core.store.groups,
         signals=signals,
         runners={
             "http": HttpRunner(client, settings.secrets),
@@ -227,9 +228,17 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
             approval_ttl=timedelta(minutes=settings.handrail_approval_minutes),
             acknowledge_on_approval=settings.handrail_acknowledge,
             resolve_when_recovered=settings.handrail_resolve,
+            merging=merging_rules(settings),
         ),
     )
     return signals, world
+
+
+def merging_rules(settings: Settings) -> MergingRules | None:
+    """Return when incidents share a card, or None when each has one of its own."""
+    if not settings.handrail_group:
+        return None
+    return MergingRules(storm_incidents=settings.handrail_storm_incidents)
 
 
 def model_config(settings: Settings) -> ModelConfig | None:

@@ -105,6 +105,7 @@ def a_world(*, changes: Sequence[ChangeEvent], incidents: Sequence[Incident]) ->
         audit=store.audit,
         diagnoses=store.diagnoses,
         labels=store.labels,
+        groups=store.groups,
         signals=SteadySignals(time),
         runners={},
         workflows=IdleWorkflows(),

@@ -12,6 +12,7 @@ from temporalio import activity
 from bot.app.consult import consult
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
+from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show, show_at_once
@@ -110,6 +111,7 @@ class Activities:
             async with _beating():
                 await label_outcome(self.world, incident)
                 await summarise(self.world, incident)
+                await pass_on(self.world, incident)
                 await resolve_if_recovered(self.world, incident)
 
 

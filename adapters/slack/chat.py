@@ -89,6 +89,23 @@ class SlackChat:
     async def has_reply(self, ref: CardRef, *, key: str) -> bool:
         return await self._find(Method.REPLIES, key, channel=ref.channel, ts=ref.ts) is not None
 
+    async def post_document(
+        self, channel: str, document: Document, *, key: str, thread_ts: str | None = None
+    ) -> CardRef:
+        text, blocks = document_text(document), document_blocks(document)
+        return await self._post(channel, text, blocks, key=key, thread_ts=thread_ts)
+
+    async def find_document(self, channel: str, *, key: str, thread_ts: str | None = None) -> CardRef | None:
+        if thread_ts is None:
+            return await self.find_card(channel, key=key)
+        ts = await self._find(Method.REPLIES, key, channel=channel, ts=thread_ts)
+        return None if ts is None else CardRef(channel=channel, ts=ts)
+
+    async def update_document(self, ref: CardRef, document: Document) -> None:
+        """Edit in the channel's turn. Whoever calls it again and again must leave time between the calls."""
+        async with self._pace.turn(ref.channel):
+            await self._send_edit(ref, document_text(document), document_blocks(document))
+
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
         said = sentence(text)
         paragraphs = [said] if len(said) <= PARAGRAPH else pieces(text, PARAGRAPH)
@@ -129,8 +146,11 @@ class SlackChat:
         await self._pace.patiently(lambda: self._api.write(Method.POST_EPHEMERAL, body))
 
     async def _edit(self, ref: CardRef, card: Card) -> None:
+        await self._send_edit(ref, card_text(card), card_blocks(card))
+
+    async def _send_edit(self, ref: CardRef, text: str, blocks: object) -> None:
         """Send one edit; it says the same however often it arrives, so a lost answer is no reason to stop."""
-        body = _message(ref.channel, card_text(card), card_blocks(card)) | {"ts": ref.ts}
+        body = _message(ref.channel, text, blocks) | {"ts": ref.ts}
         attempts = AsyncRetrying(
             stop=stop_after_attempt(EDIT_ATTEMPTS),
             wait=wait_exponential(multiplier=0.5, max=5) + wait_random(0, 0.5),
@@ -143,7 +163,7 @@ class SlackChat:
                 with attempt:
                     await self._pace.patiently(lambda: self._api.write(Method.UPDATE, body))
         except Unclear as exc:
-            raise Unavailable(f"The card could not be edited: {exc}") from exc
+            raise Unavailable(f"A message could not be edited: {exc}") from exc
 
     async def _find(self, method: Method, key: str, **where: str) -> str | None:
         async for message in self._messages(method, **where):

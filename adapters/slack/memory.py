@@ -1,7 +1,7 @@
 """The twins of chat and directory in memory: what was posted is there to be read."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from adapters.slack.views.card import shows_whole
@@ -22,6 +22,15 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Posted:
+    """A document for all, as it stands now."""
+
+    document: Document
+    key: str
+    thread_ts: str | None
+
+
+@dataclass(frozen=True)
 class Whisper:
     """What one person was told."""
 
@@ -39,6 +48,8 @@ class MemoryChat:
     keys: dict[CardRef, str] = field(default_factory=dict)
     edits: list[tuple[CardRef, Card]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+    documents: dict[CardRef, Posted] = field(default_factory=dict)
+    document_edits: list[CardRef] = field(default_factory=list)
     told: list[Whisper] = field(default_factory=list)
     opened: list[tuple[str, Document]] = field(default_factory=list)
     _numbers: Iterable[int] = field(default_factory=lambda: count(1))
@@ -68,6 +79,24 @@ class MemoryChat:
 
     async def has_reply(self, ref: CardRef, *, key: str) -> bool:
         return any(reply.ref == ref and reply.key == key for reply in self.replies)
+
+    async def post_document(
+        self, channel: str, document: Document, *, key: str, thread_ts: str | None = None
+    ) -> CardRef:
+        ref = CardRef(channel=channel, ts=f"1700000000.{next(iter(self._numbers)):06d}")
+        self.documents[ref] = Posted(document, key, thread_ts)
+        return ref
+
+    async def find_document(self, channel: str, *, key: str, thread_ts: str | None = None) -> CardRef | None:
+        found = reversed(self.documents.items())
+        wanted = (channel, key, thread_ts)
+        return next((r for r, one in found if (r.channel, one.key, one.thread_ts) == wanted), None)
+
+    async def update_document(self, ref: CardRef, document: Document) -> None:
+        if ref not in self.documents:
+            raise NotFound(f"There is no document {ref.ts} in {ref.channel}.")
+        self.documents[ref] = replace(self.documents[ref], document=document)
+        self.document_edits.append(ref)
 
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
         self.told.append(Whisper(channel, user, text, thread_ts))

@@ -9,6 +9,7 @@ from bot.domain.grouping import MergeRule
 from bot.domain.ids import IncidentId, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.merging import (
+    Company,
     Member,
     MergeAct,
     MergeEntry,
@@ -38,14 +39,14 @@ class StoredGroups:
     async def close(self, incident: Incident, topology: Topology, rules: MergingRules) -> Placing:
         return await self._transactions.write(lambda tx: _close(tx, incident, topology, rules))
 
-    async def split(self, incident: IncidentId, by: SlackUserId) -> Placing:
-        return await self._transactions.write(lambda tx: _split(tx, incident, by))
+    async def split(self, incident: IncidentId, by: SlackUserId, name: str) -> Placing:
+        return await self._transactions.write(lambda tx: _split(tx, incident, by, name))
 
     async def get(self, incident: IncidentId) -> Member | None:
         return await self._transactions.read(lambda tx: tx.rows.groups.get(incident))
 
-    async def merged_into(self, host: IncidentId) -> Sequence[Member]:
-        return await self._transactions.read(lambda tx: tx.rows.groups.merged_into(host))
+    async def company(self, incident: IncidentId) -> Company:
+        return await self._transactions.read(lambda tx: _company(tx, incident))
 
     async def standings(self) -> Mapping[IncidentId, Standing]:
         return await self._transactions.read(lambda tx: tx.rows.groups.standings())
@@ -58,9 +59,6 @@ class StoredGroups:
 
     async def ledger(self, limit: int) -> Sequence[MergeEntry]:
         return await self._transactions.read(lambda tx: tx.rows.groups.ledger(limit))
-
-    async def last_of(self, incident: IncidentId) -> MergeEntry | None:
-        return await self._transactions.read(lambda tx: tx.rows.groups.last_of(incident))
 
     async def storms_to_show(self, most: int) -> Sequence[StormView]:
         return await self._transactions.read(lambda tx: _storms_to_show(tx, most))
@@ -177,7 +175,7 @@ def _apply(
     return Placing(member=after, released=tuple(released), touched=tuple(dict.fromkeys(touched)))
 
 
-def _split(tx: Transaction, incident: IncidentId, by: SlackUserId) -> Placing:
+def _split(tx: Transaction, incident: IncidentId, by: SlackUserId, name: str) -> Placing:
     known = tx.rows.groups.get(incident)
     if known is None:
         raise NotFound(f"Incident {incident} was never merged or muted.")
@@ -187,13 +185,19 @@ def _split(tx: Transaction, incident: IncidentId, by: SlackUserId) -> Placing:
         raise Refused(f"Incident {incident} has a card of its own already.")
     split = known.model_copy(update={"standing": Standing.SPLIT, "host": None})
     tx.rows.groups.put(split)
-    _write_down(tx, split, MergeAct.SPLIT, known.host, f"it was there because {known.words}", by)
+    _write_down(tx, split, MergeAct.SPLIT, known.host, f"it was there because {known.words}", by, name)
     touched = (IncidentId(known.host),) if known.standing is Standing.MERGED else ()
     return Placing(member=split, released=(incident,) if known.is_open else (), touched=touched)
 
 
 def _write_down(
-    tx: Transaction, member: Member, act: MergeAct, host: str, words: str, by: SlackUserId | None = None
+    tx: Transaction,
+    member: Member,
+    act: MergeAct,
+    host: str,
+    words: str,
+    by: SlackUserId | None = None,
+    name: str = "",
 ) -> None:
     entry = tx.append(entries.placed(act, member, host, words, by))
     tx.rows.groups.add(
@@ -206,7 +210,17 @@ def _write_down(
             rule=member.rule,
             words=words,
             by=by,
+            name=name,
         )
+    )
+
+
+def _company(tx: Transaction, incident: IncidentId) -> Company:
+    rows = tx.rows.groups
+    return Company(
+        member=rows.get(incident),
+        merged=tuple(rows.merged_into(incident)),
+        last=rows.last_of(incident),
     )
 
 

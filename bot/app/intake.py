@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.app.group import going_on, settle
 from bot.app.investigate import reconsider, redacted
 from bot.app.show import redraw
 from bot.app.wording import change_name, clock_time
@@ -37,12 +38,14 @@ async def follow(world: World, incident: Incident, before: IncidentRecord | None
     """Bring our record and the incident's course in line with what the pager says now."""
     if before is None and not incident.is_open:
         # It was over before we heard of it: no card, but an older trigger that comes late must find this.
-        await world.book.see(redacted(world, incident))
+        await settle(world, await world.book.see(redacted(world, incident)))
         return
     record = await world.book.see(redacted(world, incident))
     # Asked of the record and not of what was read before it: a crash between the two steps is made good.
     if incident.is_open and record.resolved_at is not None:
         record = await world.book.reopen(incident.id)
+    if not await settle(world, record):
+        return  # The card of another incident shows it, and nothing is proposed for it by itself.
     if incident.is_open:
         await world.workflows.start(incident.id, record.life)
     if before is not None and before.incident.status is not incident.status:
@@ -101,7 +104,9 @@ async def reconcile(world: World) -> int:
     for record in await world.book.open():
         if record.id not in open_there:
             mended += await _follow_closed(world, record)
+    for record in await going_on(world, await world.book.open()):
         await world.workflows.start(record.id, record.life)
+    world.bell.ring()
     return mended
 
 
@@ -125,7 +130,7 @@ async def handle_change(world: World, change: ChangeEvent) -> None:
     if not now - PAST <= known.live_at <= now + NEAR_FUTURE:
         world.telemetry.degraded("change with an impossible time")
         return
-    for record in await world.book.open():
+    for record in await going_on(world, await world.book.open()):
         if await _overtake(world, record.id, known) or await reconsider(world, record.id, known):
             await redraw(world, record.id)
             await world.workflows.wake(record.id, record.life)

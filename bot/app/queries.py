@@ -5,13 +5,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 
+from bot.app.also import also_shown, muted, standing_of
 from bot.app.asking import other_asks
+from bot.app.group import split
 from bot.app.show import status_line
 from bot.app.wording import change_name, clock_time, counted, duration, percent, stated_confidence, weighed
 from bot.app.world import World
 from bot.domain.document import Document, Line, Section, lines
 from bot.domain.execution import Claim
-from bot.domain.ids import IncidentId, ServiceName
+from bot.domain.ids import IncidentId, ServiceName, SlackUserId
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -20,6 +22,8 @@ COMMANDS = {
     "status": "status [id] — where the incident stands and what waits for a decision",
     "context": "context [id] — alerts, suspects with their reasons, who is on call, neighbours",
     "changes": "changes [service] [2h] — what changed, newest first",
+    "muted": "muted — what was merged or muted, by which rule, and how to undo it",
+    "split": "split <id> — give a merged or muted incident a card of its own, for good",
     "help": "help — this list",
 }
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})([mhd])")
@@ -31,7 +35,7 @@ _MOST = 20
 Teller = Callable[[World, IncidentRecord], Awaitable[Document]]
 
 
-async def answer(world: World, text: str, *, channel: str) -> Document:
+async def answer(world: World, text: str, *, channel: str, user: SlackUserId) -> Document:
     """Return the answer to `/incident <text>`; anything not understood is answered with the usage."""
     words = text.split()
     if len(text) > 200 or not all(word.isprintable() for word in words):
@@ -45,6 +49,12 @@ async def answer(world: World, text: str, *, channel: str) -> Document:
             return await _about_incident(world, ids, channel, context)
         case ["changes", *rest] if len(rest) <= 2:
             return await changes(world, rest)
+        case ["muted"]:
+            return await muted(world)
+        case ["split", incident]:
+            return await split(world, IncidentId(incident.lstrip("#")), user)
+        case ["split"]:
+            return usage(f"Which incident? Usage: /incident {COMMANDS['split']}")
         case [name, *_] if name in COMMANDS:
             return usage(f"Too many words. Usage: /incident {COMMANDS[name]}")
         case _:
@@ -90,6 +100,8 @@ async def status(world: World, record: IncidentRecord) -> Document:
         _since(record),
         f"On call: {', '.join(record.on_call_names) or 'nobody that PagerDuty named'}",
     ]
+    if where := await standing_of(world, record.id):
+        said.append(where)
     if record.assessment:
         cause = record.assessment.cause
         said.append(f"{cause.headline} ({stated_confidence(cause)})")
@@ -188,7 +200,9 @@ async def details(world: World, incident: IncidentId) -> Document:
     record = await world.book.get(incident)
     if record is None:
         return Document(title=f"Incident {incident} is not on record.", sections=())
-    around = await context(world, record)
+    around = (await context(world, record)).sections
+    also = await also_shown(world, record)
+    shared = (Section(heading="Incidents on this card", lines=also),) if also else ()
     proposals = await world.gate.proposals(incident)
     claims = await world.gate.claims(incident)
     plans = [section for proposal in proposals[-1:] for section in _proposal(proposal, claims)]
@@ -200,7 +214,7 @@ async def details(world: World, incident: IncidentId) -> Document:
     recorded = Section(heading="Record", lines=told or lines(["empty"]))
     return Document(
         title=f"Details of {record.incident.title or incident}",
-        sections=(*plans[:1], *_cause(record), *around.sections, *_weights(record), *plans[1:], recorded),
+        sections=(*plans[:1], *_cause(record), *shared, *around, *_weights(record), *plans[1:], recorded),
         asks=other_asks(record),
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from bot.app.also import also_shown
 from bot.app.asking import named_ask, what_people_said
 from bot.app.diagnosing import keep_diagnosis
 from bot.app.wording import clock_time, duration
@@ -87,6 +88,7 @@ async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card
         notes=tuple(notes),
         ask=named_ask(record),
         said=await what_people_said(world, record) if record.card is not None else (),
+        also=await also_shown(world, record),
         updated_at=world.clock.now(),
     )
 

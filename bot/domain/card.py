@@ -105,6 +105,8 @@ class Card(Frozen):
     """The named suspect."""
     said: tuple[str, ...] = ()
     """What people said of the suspects, such as `This was it: Dana, Omar`."""
+    also: tuple[Line, ...] = ()
+    """Other incidents that this card shows, each with why."""
     updated_at: AwareDatetime
 
     @property

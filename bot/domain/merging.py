@@ -105,6 +105,8 @@ class MergeEntry(Frozen):
     words: str
     by: SlackUserId | None = None
     """Who undid it; None: the rules did what the line says."""
+    name: str = ""
+    """What that person is called."""
 
 
 class Storm(Frozen):
@@ -134,6 +136,16 @@ class StormView(Frozen):
     @property
     def told(self) -> str:
         return f"{self.open}/{self.all}"
+
+
+class Company(Frozen):
+    """An incident among the others, as its card tells it."""
+
+    member: Member | None
+    merged: tuple[Member, ...] = ()
+    """Those that its card shows, resolved ones too, in order of opening."""
+    last: MergeEntry | None = None
+    """The last line of the ledger about it."""
 
 
 class Placing(Frozen):

@@ -7,12 +7,12 @@ import pytest
 from bot.app.queries import COMMANDS, answer
 from bot.domain.approval import Action
 from bot.domain.incident import IncidentEventKind
-from tests.app.world import CHANNEL, Bot, a_bot, a_resolved, a_service
+from tests.app.world import CHANNEL, DANA, Bot, a_bot, a_resolved, a_service
 from tests.builders import INCIDENT, NOW, a_change, an_incident
 
 
 async def asked(bot: Bot, text: str, *, channel: str = CHANNEL) -> str:
-    return (await answer(bot.world, text, channel=channel)).as_text()
+    return (await answer(bot.world, text, channel=channel, user=DANA.id)).as_text()
 
 
 @pytest.mark.parametrize("text", ["", "help", "  help  "])

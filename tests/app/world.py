@@ -14,6 +14,7 @@ from bot.app.approve import handle_click
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
+from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step, verify
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
@@ -304,6 +305,7 @@ class Bot:
     async def wind_up(self, incident: str = INCIDENT) -> None:
         await label_outcome(self.world, IncidentId(incident))
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
+        await pass_on(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
 
     async def last(self, incident: str = INCIDENT) -> ProposalRecord | None:
@@ -394,6 +396,7 @@ def a_bot(
         audit=store.audit,
         diagnoses=store.diagnoses,
         labels=store.labels,
+        groups=store.groups,
         signals=signals,
         runners=runners if runners is not None else {"http": runner, "command": runner, "wait": runner},
         workflows=workflows,

@@ -75,7 +75,7 @@ async def test_an_incident_near_the_first_joins_its_card_and_the_record_says_why
     )
     assert [("P2", MergeAct.MERGED, "P1", "payments is 1 hop from checkout", None)] == await told(bench)
     assert ["merged"] == await bench.acts()
-    assert [second.member] == await bench.store.groups.merged_into(IncidentId("P1"))
+    assert (second.member,) == (await bench.store.groups.company(IncidentId("P1"))).merged
     assert await bench.last_body() == {
         "host": "P1",
         "rule": "near",
@@ -169,7 +169,7 @@ async def test_a_merged_one_that_is_resolved_stays_in_its_line(bench: Bench) -> 
     closed = await bench.store.groups.close(over("P2"), SHOP, RULES)
 
     assert (IncidentId("P1"),) == closed.touched
-    assert [False] == [m.is_open for m in await bench.store.groups.merged_into(IncidentId("P1"))]
+    assert [False] == [m.is_open for m in (await bench.store.groups.company(IncidentId("P1"))).merged]
     assert Placing(member=closed.member) == await bench.store.groups.close(over("P2"), SHOP, RULES)
 
 
@@ -185,8 +185,8 @@ async def test_a_merged_one_that_is_reopened_joins_again_while_the_first_is_open
 async def test_a_person_takes_one_out_for_good(bench: Bench) -> None:
     await place(bench, CHECKOUT, PAYMENTS)
 
-    split = await bench.store.groups.split(IncidentId("P2"), ALICE)
-    twice = await bench.store.groups.split(IncidentId("P2"), ALICE)
+    split = await bench.store.groups.split(IncidentId("P2"), ALICE, "Alice")
+    twice = await bench.store.groups.split(IncidentId("P2"), ALICE, "Alice")
     await bench.store.groups.close(over("P2"), SHOP, RULES)
     await place(bench, PAYMENTS)
 
@@ -196,16 +196,16 @@ async def test_a_person_takes_one_out_for_good(bench: Bench) -> None:
     assert ("P2", MergeAct.SPLIT, "P1", "it was there because payments is 1 hop from checkout", ALICE) == (
         await told(bench)
     )[-1]
-    assert [] == await bench.store.groups.merged_into(IncidentId("P1"))
+    assert () == (await bench.store.groups.company(IncidentId("P1"))).merged
 
 
 async def test_one_with_a_card_of_its_own_cannot_be_taken_out(bench: Bench) -> None:
     await place(bench, CHECKOUT)
 
     with pytest.raises(Refused, match="card of its own"):
-        await bench.store.groups.split(IncidentId("P1"), ALICE)
+        await bench.store.groups.split(IncidentId("P1"), ALICE, "Alice")
     with pytest.raises(NotFound, match="PNONE"):
-        await bench.store.groups.split(IncidentId("PNONE"), ALICE)
+        await bench.store.groups.split(IncidentId("PNONE"), ALICE, "Alice")
 
 
 async def test_a_card_that_stands_from_before_keeps_standing(bench: Bench) -> None:
@@ -258,12 +258,12 @@ async def test_after_the_storm_incidents_have_cards_again_and_the_next_storm_its
 async def test_a_muted_one_is_taken_out_and_goes_on_by_itself(bench: Bench) -> None:
     await place(bench, *(page(f"P{number}", f"service-{number}") for number in range(3)), rules=STORMY)
 
-    split = await bench.store.groups.split(IncidentId("P2"), ALICE)
+    split = await bench.store.groups.split(IncidentId("P2"), ALICE, "Alice")
 
     assert ((IncidentId("P2"),), ()) == (split.released, split.touched)
-    last = await bench.store.groups.last_of(IncidentId("P2"))
+    last = (await bench.store.groups.company(IncidentId("P2"))).last
     assert last is not None
-    assert (MergeAct.SPLIT, ALICE) == (last.act, last.by)
+    assert (MergeAct.SPLIT, ALICE, "Alice") == (last.act, last.by, last.name)
 
 
 async def test_what_the_thread_was_told_is_not_told_again(bench: Bench) -> None:
@@ -277,7 +277,7 @@ async def test_what_the_thread_was_told_is_not_told_again(bench: Bench) -> None:
 
 async def test_the_audit_stands_over_all_of_it(bench: Bench) -> None:
     await place(bench, CHECKOUT, PAYMENTS, WEB)
-    await bench.store.groups.split(IncidentId("P3"), ALICE)
+    await bench.store.groups.split(IncidentId("P3"), ALICE, "Alice")
     await bench.store.groups.close(over("P1"), SHOP, RULES)
 
     assert ["merged", "merged", "split", "released"] == await bench.acts()

@@ -224,6 +224,8 @@ async def running(
             "HANDRAIL_PLAYBOOKS": str(playbooks or quick_playbooks(folder)),
             "HANDRAIL_PROMPTS": str(ROOT / "prompts"),
             "TMPDIR": str(temporary),
+            # Most tests page for one service again and again, and each is about the card of its own page.
+            "HANDRAIL_GROUP": "false",
             **(settings or {}),
         }
         rig = Rig(stage, BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT), environment)

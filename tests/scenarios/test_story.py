@@ -18,7 +18,7 @@ async def test_a_bad_deploy_is_found_approved_rolled_back_and_proven(
         socket_mode=socket_mode,
         is_watched=True,
         playbooks=ROOT / "playbooks",
-        settings={"HANDRAIL_RESOLVE": "true"},
+        settings={"HANDRAIL_RESOLVE": "true", "HANDRAIL_GROUP": "true"},
     ) as rig:
         stage, slack, pagerduty = rig.stage, rig.slack, rig.stage.pagerduty
         await stage.deploy("42", key="ci-1")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from adapters.slack.actions import DETAILS, action_id
+from adapters.slack.views.also import also
 from adapters.slack.views.asking import ask_blocks
 from adapters.slack.views.blocks import Block, actions, button, context, divider, header, sections
 from adapters.slack.views.cause import LEVELS, Detail, plain_lines, provenance, reasons, situation
@@ -84,7 +85,7 @@ def _fits(blocks: tuple[Block, ...]) -> bool:
 
 
 def _blocks(card: Card, detail: Detail, *, with_plan: bool) -> tuple[Block, ...]:
-    found = [*_heading(card, detail), *sections(situation(card, detail))]
+    found = [*_heading(card, detail), *sections([*situation(card, detail), *also(card, detail)])]
     if card.cause is not None:
         found += [divider(), *sections(reasons(card.cause, detail))]
         if told := provenance(card.cause, detail):
