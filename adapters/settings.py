@@ -30,6 +30,10 @@ Filled = Annotated[SecretStr, Field(min_length=8)]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 _SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _NO_SLACK: Final = "set SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)"
+_HALF_A_MODEL: Final = (
+    "set OPENAI_FALLBACK_BASE_URL, OPENAI_FALLBACK_API_KEY and OPENAI_FALLBACK_MODEL together, "
+    "beside OPENAI_API_KEY"
+)
 _TRUE: Final = ("1", "true", "t", "yes", "y", "on")
 
 
@@ -72,6 +76,13 @@ class Settings(BaseModel):
         default="https://api.openai.com/v1", description="Where the model answers."
     )
     openai_model: str = Field(default="gpt-5-mini", description="The model's name.")
+    openai_fallback_base_url: Address | None = Field(
+        default=None, description="A second address, asked when every model at the first one fails."
+    )
+    openai_fallback_api_key: SecretStr | None = Field(
+        default=None, description="Its key; any word for a server that takes none."
+    )
+    openai_fallback_model: str | None = Field(default=None, description="The model's name there.")
     redis_url: str | None = Field(
         default=None, repr=False, description="A Redis to use; default: one started as a child."
     )
@@ -143,6 +154,15 @@ class Settings(BaseModel):
         pattern=r"^[0-9.]+/[0-9.]+$",
         description="US dollars for a million tokens, `input/output`, e.g. `0.25/2`; unset: no cost.",
     )
+    handrail_model_fallback_price: str | None = Field(
+        default=None, pattern=r"^[0-9.]+/[0-9.]+$", description="The same for OPENAI_FALLBACK_MODEL."
+    )
+    handrail_model_daily_tokens: int = Field(
+        default=2_000_000, ge=1, description="Most tokens of a day (UTC), in and out, over all bots."
+    )
+    handrail_model_daily_calls: int = Field(
+        default=2_000, ge=1, description="Most model calls of a day (UTC), over all bots."
+    )
     handrail_allow_tracing: bool = Field(
         default=False, description="Start although LANGSMITH_* or LANGCHAIN_* variables would ship prompts."
     )
@@ -158,6 +178,13 @@ class Settings(BaseModel):
     def _slack_can_reach_us(self) -> "Settings":
         if self.slack_signing_secret is None and self.slack_app_token is None:
             raise ValueError(_NO_SLACK)
+        return self
+
+    @model_validator(mode="after")
+    def _second_model_is_whole(self) -> "Settings":
+        given = (self.openai_fallback_base_url, self.openai_fallback_api_key, self.openai_fallback_model)
+        if any(given) and not (all(given) and self.openai_api_key):
+            raise ValueError(_HALF_A_MODEL)
         return self
 
     @field_validator("pagerduty_webhook_secrets")

@@ -27,11 +27,13 @@ from adapters.engine.embedded import EmbeddedEngine
 from adapters.engine.worker import incident_worker
 from adapters.evidence.building import evidence_sources
 from adapters.evidence.signals import ServiceSignals
-from adapters.ground import Ground
 from adapters.files.weights import read_weights
+from adapters.ground import Ground
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
+from adapters.llm.budget import Caps
 from adapters.llm.building import LateAnalyst
+from adapters.llm.config import Endpoint as ModelEndpoint
 from adapters.llm.config import ModelConfig, Price
 from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.incidents import PagerDutyIncidents
@@ -48,6 +50,7 @@ from adapters.slack.directory import SlackDirectory
 from adapters.slack.pace import Pace
 from adapters.slack.socket import socket_mode
 from adapters.store.redis.client import open_redis
+from adapters.store.redis.day_budget import RedisDayBudget
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
@@ -105,7 +108,7 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
         slack = await _slack(stack, core)
         signals, world = await _world(stack, core, slack)
         await core.store.gate.raise_epoch(core.engine.epoch)
-        analyst = await _analyst(stack, settings)
+        analyst = await _analyst(stack, core)
         activities = Activities(world=world, analyst=analyst)
         await stack.enter_async_context(incident_worker(core.temporal, activities))
         app = await _http(stack, core, slack)
@@ -250,26 +253,47 @@ def model_config(settings: Settings) -> ModelConfig | None:
         api_key=settings.openai_api_key,
         model=settings.openai_model,
         fallback_models=settings.fallback_models,
+        second=_second(settings),
+        daily_tokens=settings.handrail_model_daily_tokens,
+        daily_calls=settings.handrail_model_daily_calls,
         timeout_s=settings.handrail_model_timeout_s,
         prompts=settings.handrail_prompts,
         prices=_prices(settings),
     )
 
 
+def _second(settings: Settings) -> ModelEndpoint | None:
+    address, key = settings.openai_fallback_base_url, settings.openai_fallback_api_key
+    if address is None or key is None or settings.openai_fallback_model is None:
+        return None
+    return ModelEndpoint(base_url=address, api_key=key, model=settings.openai_fallback_model)
+
+
 def _prices(settings: Settings) -> dict[str, Price]:
-    if settings.handrail_model_price is None:
-        return {}
-    of_input, _, of_output = settings.handrail_model_price.partition("/")
-    price = Price(input=Decimal(of_input), output=Decimal(of_output))
-    return dict.fromkeys((settings.openai_model, *settings.fallback_models), price)
+    """Return what each model costs; one that is at both addresses costs what it does at the first."""
+    prices = {}
+    if settings.openai_fallback_model and settings.handrail_model_fallback_price:
+        prices[settings.openai_fallback_model] = _price(settings.handrail_model_fallback_price)
+    if settings.handrail_model_price:
+        price = _price(settings.handrail_model_price)
+        prices |= dict.fromkeys((settings.openai_model, *settings.fallback_models), price)
+    return prices
 
 
-async def _analyst(stack: AsyncExitStack, settings: Settings) -> LateAnalyst | None:
-    config = model_config(settings)
+def _price(written: str) -> Price:
+    of_input, _, of_output = written.partition("/")
+    return Price(input=Decimal(of_input), output=Decimal(of_output))
+
+
+async def _analyst(stack: AsyncExitStack, core: _Core) -> LateAnalyst | None:
+    config = model_config(core.settings)
     if config is None:
         return None
     await asyncio.to_thread(read_prompts, config.prompts)  # A changed prompt must not wait for an incident.
-    analyst = LateAnalyst(config)
+    redis = open_redis(core.engine.redis_url)
+    stack.push_async_callback(redis.aclose)
+    caps = Caps(tokens=config.daily_tokens, calls=config.daily_calls)
+    analyst = LateAnalyst(config, RedisDayBudget(redis, caps))
     stack.push_async_callback(analyst.aclose)
     return analyst
 

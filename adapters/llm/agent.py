@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from typing import Final
 
 import structlog
@@ -13,8 +12,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from adapters.llm.asking import Asked, Asker
 from adapters.llm.breaker import Breaker
+from adapters.llm.budget import Caps, DayBudget, MemoryDayBudget, Reservation
 from adapters.llm.config import Endpoint, ModelConfig
-from adapters.llm.cost import TokenLedger, estimated_tokens
+from adapters.llm.cost import estimated_tokens
 from adapters.llm.failures import WORDS, CallFailed, failure_of
 from adapters.llm.prompts import Prompt, Task, read_prompts
 from adapters.llm.recording import Sent
@@ -51,11 +51,13 @@ class LangchainAnalyst:
         self,
         config: ModelConfig,
         *,
+        budget: DayBudget | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Read the prompts and prepare the clients; nothing is sent.
+
+        Without a *budget* the day's caps are counted in this process alone.
 
         Raises:
             InvalidPrompts: the folder of prompts is not what its lock says.
@@ -66,7 +68,8 @@ class LangchainAnalyst:
         self._prompts = read_prompts(config.prompts, rank_version=config.prompt_version)
         self._client = model_client(config.timeout_s)
         self._slots = asyncio.Semaphore(config.concurrent)
-        self._ledger = TokenLedger(config.daily_tokens, today)
+        caps = Caps(tokens=config.daily_tokens, calls=config.daily_calls)
+        self._budget: DayBudget = MemoryDayBudget(caps) if budget is None else budget
         self._breakers = {endpoint: Breaker(monotonic) for endpoint in range(len(config.endpoints))}
         self._askers = {
             (index, task): Asker(config, endpoint, prompt, self._client)
@@ -131,10 +134,8 @@ class LangchainAnalyst:
 
     async def _ask(self, run: _Run, index: int, endpoint: Endpoint) -> Asked:
         estimate = estimated_tokens(run.prompt.system, run.text)
-        reserved = estimate + self._config.output_tokens
         async with self._slots:
-            if estimate > self._config.input_tokens or not self._ledger.reserve(reserved):
-                raise CallFailed(Silence.BUDGET)
+            reserved = await self._reserved(estimate)
             sent = Sent(endpoint=endpoint, prompt=run.prompt, dossier=run.dossier, estimate=estimate)
             began = self._monotonic()
             try:
@@ -143,7 +144,15 @@ class LangchainAnalyst:
                 # Also when the deadline cancels us: a call that was sent is counted and recorded.
                 call = sent.as_call(self._monotonic() - began, self._config.prices)
                 run.calls.append(call)
-                self._ledger.settle(reserved, call.tokens_in + call.tokens_out)
+                await self._budget.settle(reserved, call.tokens_in + call.tokens_out)
+
+    async def _reserved(self, estimate: int) -> Reservation:
+        """Set the day's tokens aside for a request of *estimate* tokens, or refuse to send it."""
+        if estimate <= self._config.input_tokens:
+            reserved = await self._budget.reserve(estimate + self._config.output_tokens)
+            if reserved is not None:
+                return reserved
+        raise CallFailed(Silence.BUDGET)
 
     async def _send(self, sent: Sent, index: int, run: _Run) -> Asked:
         breaker = self._breakers[index]

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from adapters.llm.budget import DayBudget
 from adapters.llm.config import ModelConfig
 from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
 
@@ -10,28 +11,31 @@ if TYPE_CHECKING:
     from adapters.llm.agent import LangchainAnalyst
 
 
-def build_analyst(config: ModelConfig) -> "LangchainAnalyst":
+def build_analyst(config: ModelConfig, budget: DayBudget | None = None) -> "LangchainAnalyst":
     """Return an analyst over *config*; `aclose` it when the process ends. Nothing is sent.
+
+    Without a *budget* the day's caps are counted in this process alone.
 
     Raises:
         InvalidPrompts: the folder of prompts is not what its lock says.
     """
     from adapters.llm.agent import LangchainAnalyst
 
-    return LangchainAnalyst(config)
+    return LangchainAnalyst(config, budget=budget)
 
 
 class LateAnalyst:
     """Implements `Analyst`: the libraries are imported beside a bot that runs already, in a thread."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, budget: DayBudget | None = None) -> None:
         self._config = config
+        self._budget = budget
         self._made: asyncio.Task[LangchainAnalyst] | None = None
 
     async def warm(self) -> "LangchainAnalyst":
         """Make the analyst once, whoever asks first."""
         if self._made is None:
-            self._made = asyncio.create_task(asyncio.to_thread(build_analyst, self._config))
+            self._made = asyncio.create_task(asyncio.to_thread(build_analyst, self._config, self._budget))
         return await asyncio.shield(self._made)
 
     async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:

@@ -58,6 +58,7 @@ class ModelConfig(BaseModel):
     input_tokens: int = Field(default=25_000, ge=1, description="Most tokens that one request may hold.")
     output_tokens: int = Field(default=4_000, ge=1, description="Most tokens of an answer and its thinking.")
     daily_tokens: int = Field(default=2_000_000, ge=1, description="Most tokens of a day (UTC), in and out.")
+    daily_calls: int = Field(default=2_000, ge=1, description="Most calls of a day (UTC).")
     concurrent: int = Field(default=4, ge=1, le=64, description="Calls at the same time.")
     prices: Mapping[str, Price] = Field(default_factory=dict, description="By model name; unknown: no cost.")
 

@@ -1,7 +1,6 @@
-"""Tokens: how many a day may use, how many were used, and what they cost."""
+"""Tokens: how many a text is about, and what they cost."""
 
-from collections.abc import Callable, Mapping
-from datetime import date
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -26,41 +25,3 @@ def cost_usd(
     for_cached = price.input if price.cached is None else price.cached
     total = (tokens_in - cached) * price.input + cached * for_cached + tokens_out * price.output
     return total / MILLION
-
-
-class TokenLedger:
-    """Counts the tokens of a day and refuses calls beyond the cap.
-
-    A call reserves its estimate before it starts, so that calls at the same time cannot pass it together.
-    It counts in this process alone and begins at zero with it.
-    """
-
-    def __init__(self, cap: int, today: Callable[[], date]) -> None:
-        self._cap = cap
-        self._today = today
-        self._day = today()
-        self._used = 0
-
-    @property
-    def used(self) -> int:
-        """Tokens used or reserved today."""
-        self._turn_the_page()
-        return self._used
-
-    def reserve(self, tokens: int) -> bool:
-        """Set *tokens* aside; False when the day's cap does not leave so many."""
-        self._turn_the_page()
-        if self._used + tokens > self._cap:
-            return False
-        self._used += tokens
-        return True
-
-    def settle(self, reserved: int, used: int) -> None:
-        """Replace a reservation by what was really used."""
-        self._turn_the_page()
-        self._used = max(0, self._used - reserved) + used
-
-    def _turn_the_page(self) -> None:
-        today = self._today()
-        if today != self._day:
-            self._day, self._used = today, 0

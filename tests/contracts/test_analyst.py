@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -47,6 +46,7 @@ def a_config(
     timeout_s: float = 5.0,
     deadline_s: float = 15.0,
     daily_tokens: int = 2_000_000,
+    daily_calls: int = 2_000,
     input_tokens: int = 25_000,
     concurrent: int = 4,
 ) -> ModelConfig:
@@ -61,6 +61,7 @@ def a_config(
         timeout_s=timeout_s,
         deadline_s=deadline_s,
         daily_tokens=daily_tokens,
+        daily_calls=daily_calls,
         input_tokens=input_tokens,
         concurrent=concurrent,
         prices={MODEL: Price(input=Decimal(1), cached=Decimal("0.5"), output=Decimal(2))},
@@ -79,7 +80,7 @@ async def analyst_for(
     sleep: Callable[[float], Awaitable[None]] = at_once,
 ) -> AsyncIterator[LangchainAnalyst]:
     clock = monotonic or asyncio.get_running_loop().time
-    analyst = LangchainAnalyst(config, monotonic=clock, today=lambda: date(2026, 11, 22), sleep=sleep)
+    analyst = LangchainAnalyst(config, monotonic=clock, sleep=sleep)
     try:
         yield analyst
     finally:
@@ -339,6 +340,16 @@ async def test_a_day_has_only_so_many_tokens(server: Server) -> None:
     assert Silence.BUDGET == rest[-1].reason
     used = sum(c.tokens_in + c.tokens_out for said in (first, *rest) for c in said.calls)
     assert used <= 8_000
+
+
+async def test_a_day_has_only_so_many_calls(server: Server) -> None:
+    model, address = server
+
+    async with analyst_for(a_config(address, daily_calls=2)) as analyst:
+        said = [await analyst.diagnose(a_dossier()) for _ in range(3)]
+
+    assert [True, True, False] == [isinstance(one, Diagnosis) for one in said]
+    assert 2 == len(model.requests)
 
 
 async def test_a_message_that_is_too_long_is_not_sent(server: Server) -> None:

@@ -1,45 +1,12 @@
-"""What a model may use: tokens of a day, their price, and a pause after failures."""
+"""What a model costs, and the pause after failures."""
 
-from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from adapters.llm.breaker import FAILURES, OPEN_S, WITHIN_S, Breaker
 from adapters.llm.config import Price
-from adapters.llm.cost import TokenLedger, cost_usd, estimated_tokens
-
-
-def test_a_reservation_counts_until_it_is_settled() -> None:
-    ledger = TokenLedger(100, lambda: date(2026, 11, 22))
-
-    assert ledger.reserve(60)
-    assert not ledger.reserve(60)
-    ledger.settle(60, 30)
-    assert ledger.reserve(60)
-    assert 90 == ledger.used
-
-
-def test_a_new_day_begins_at_zero() -> None:
-    today = date(2026, 11, 22)
-    ledger = TokenLedger(100, lambda: today)
-    assert ledger.reserve(100)
-
-    today = date(2026, 11, 23)
-
-    assert 0 == ledger.used
-    assert ledger.reserve(100)
-
-
-def test_a_call_that_ends_after_midnight_is_charged_to_the_new_day() -> None:
-    today = date(2026, 11, 22)
-    ledger = TokenLedger(100, lambda: today)
-    ledger.reserve(80)
-
-    today = date(2026, 11, 23)
-    ledger.settle(80, 50)
-
-    assert 50 == ledger.used
+from adapters.llm.cost import cost_usd, estimated_tokens
 
 
 @pytest.mark.parametrize(

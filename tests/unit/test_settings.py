@@ -3,6 +3,8 @@
 import pytest
 
 from adapters.settings import InvalidSettings, Settings, read_settings, store_settings
+from adapters.wiring import model_config
+from bot.domain.diagnosis import Level
 
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-bot-token",
@@ -218,3 +220,51 @@ def test_settings_cannot_be_changed_after_the_start() -> None:
 def test_the_offline_commands_need_no_token() -> None:
     assert ".handrail/audit.db" in store_settings({}).database_url
     assert "postgresql://x" == store_settings({"DATABASE_URL": "postgresql://x"}).database_url
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"OPENAI_FALLBACK_MODEL": "llama3"},
+        {"OPENAI_FALLBACK_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_FALLBACK_MODEL": "llama3"},
+        {
+            "OPENAI_FALLBACK_BASE_URL": "http://127.0.0.1:1/v1",
+            "OPENAI_FALLBACK_MODEL": "llama3",
+            "OPENAI_FALLBACK_API_KEY": "none-needed",
+        },
+    ],
+    ids=["no-address", "no-key", "no-first-model"],
+)
+def test_half_a_second_model_is_refused(given: dict[str, str]) -> None:
+    problems = refused(an_environment(**given))
+
+    assert [True] == [problem.startswith("set OPENAI_FALLBACK_BASE_URL") for problem in problems]
+
+
+def test_the_second_address_stands_last_on_the_ladder_with_its_own_key_and_price() -> None:
+    settings = read_settings(
+        an_environment(
+            OPENAI_API_KEY="first-key",
+            OPENAI_MODEL="big",
+            HANDRAIL_MODEL_FALLBACK="small",
+            HANDRAIL_MODEL_PRICE="1/2",
+            OPENAI_FALLBACK_BASE_URL="http://127.0.0.1:1/v1",
+            OPENAI_FALLBACK_API_KEY="second-key",
+            OPENAI_FALLBACK_MODEL="llama3",
+            HANDRAIL_MODEL_FALLBACK_PRICE="0/0",
+            HANDRAIL_MODEL_DAILY_TOKENS="5000",
+            HANDRAIL_MODEL_DAILY_CALLS="7",
+        )
+    )
+
+    config = model_config(settings)
+
+    assert config is not None
+    assert [
+        ("big", Level.PRIMARY, "first-key"),
+        ("small", Level.FALLBACK_MODEL, "first-key"),
+        ("llama3", Level.SECOND, "second-key"),
+    ] == [(e.model, e.level, e.api_key.get_secret_value()) for e in config.endpoints]
+    assert {"big", "small", "llama3"} == set(config.prices)
+    assert (5000, 7) == (config.daily_tokens, config.daily_calls)
+    assert "second-key" in settings.known_secrets()
