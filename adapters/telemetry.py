@@ -129,5 +129,8 @@ class TimedInbox:
     async def done(self, message: Message) -> None:
         await self._inbox.done(message)
 
+    async def postpone(self, message: Message) -> None:
+        await self._inbox.postpone(message)
+
     async def ping(self) -> None:
         await self._inbox.ping()

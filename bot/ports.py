@@ -81,6 +81,10 @@ class Inbox(Protocol):
         """Forget *message*: it has been handled."""
         ...
 
+    async def postpone(self, message: Message) -> None:
+        """Keep *message* for later without end: it failed by no fault of its own, so it is never given up."""
+        ...
+
     async def ping(self) -> None:
         """Raise `Unavailable` unless writes are accepted."""
         ...

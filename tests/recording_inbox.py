@@ -39,5 +39,8 @@ class RecordingInbox:
     async def done(self, message: Message) -> None:
         raise AssertionError(f"nobody finishes {message} here")
 
+    async def postpone(self, message: Message) -> None:
+        raise AssertionError(f"nobody postpones {message} here")
+
     async def ping(self) -> None:
         return None

@@ -69,8 +69,12 @@ class Dispatcher:
             except Tampered as exc:
                 log.error("record_tampered", error=str(exc))  # noqa: TRY400 - The message says it all.
                 return
-            except HandrailError as exc:
+            except Unavailable as exc:
                 log.warning("message_postponed", error=str(exc), deliveries=message.deliveries)
+                await self._postpone(message)
+                return
+            except HandrailError as exc:
+                log.warning("message_not_handled", error=str(exc), deliveries=message.deliveries)
                 return
             except Exception:  # The edge of one message: it stays queued, the others go on.
                 log.exception("message_failed", deliveries=message.deliveries)
@@ -79,6 +83,13 @@ class Dispatcher:
                 await self._inbox.done(message)
             except HandrailError as exc:
                 log.warning("message_not_forgotten", error=str(exc))  # Handling it again is harmless.
+
+    async def _postpone(self, message: Message) -> None:
+        # An outage of the engine or of the record may outlast every delivery that a message has.
+        try:
+            await self._inbox.postpone(message)
+        except HandrailError as exc:
+            log.warning("message_not_postponed", error=str(exc))  # One delivery more is counted, no harm.
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:

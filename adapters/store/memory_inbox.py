@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from bot.ports import Clock, Message, Stream
 
 MAX_DELIVERIES = 10
+PATIENT_DELIVERIES = 5
 RECLAIM_AFTER = timedelta(seconds=5)
 _SEEN_FOR = timedelta(days=8)
 
@@ -72,6 +73,14 @@ class MemoryInbox:
     async def done(self, message: Message) -> None:
         """Forget *message*."""
         self._queues.waiting.pop(message.id, None)
+
+    async def postpone(self, message: Message) -> None:
+        """Keep *message* for later; however often this is done, it is never given up."""
+        one = self._queues.waiting.get(message.id)
+        if one is not None:
+            tried = min(one.message.deliveries, PATIENT_DELIVERIES)
+            again = one.message.model_copy(update={"deliveries": tried})
+            self._queues.waiting[message.id] = replace(one, message=again)
 
     async def dead(self) -> Sequence[Message]:
         """Return the messages that were given up, oldest first."""

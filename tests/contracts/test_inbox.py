@@ -197,6 +197,30 @@ async def test_a_message_that_is_never_done_is_given_up_and_kept(inboxes: Inboxe
     assert 1 == len(await inbox.dead())
 
 
+async def test_what_is_postponed_each_time_is_never_given_up(inboxes: Inboxes) -> None:
+    inbox = inboxes.of(reclaim_after=AT_ONCE)
+    await inbox.put(Stream.EVENTS, "patient", b"bytes")
+
+    for _ in range(3 * MAX_DELIVERIES):
+        (message,) = await take(inbox, 1)
+        await inbox.postpone(message)
+
+    assert ["patient"] == [message.key for message in await take(inbox, 1)]
+    assert [] == list(await inbox.dead())
+
+
+async def test_what_is_done_cannot_be_postponed(inboxes: Inboxes) -> None:
+    inbox = inboxes.of(reclaim_after=AT_ONCE)
+    await inbox.put(Stream.EVENTS, "one", b"bytes")
+    (message,) = await take(inbox, 1)
+    await inbox.done(message)
+
+    await inbox.postpone(message.model_copy(update={"deliveries": MAX_DELIVERIES}))
+    await inbox.put(Stream.EVENTS, "two", b"bytes")
+
+    assert ["two"] == [message.key for message in await take(inbox, 1)]
+
+
 async def test_ping_returns_while_writes_are_accepted(inboxes: Inboxes) -> None:
     await inboxes.of().ping()
 

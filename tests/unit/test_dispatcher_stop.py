@@ -36,6 +36,9 @@ class DeafInbox(Inbox):
     async def done(self, message: Message) -> None:
         return None
 
+    async def postpone(self, message: Message) -> None:
+        return None
+
     async def ping(self) -> None:
         return None
 

@@ -25,6 +25,7 @@ LONGEST_BACKOFF = timedelta(
     minutes=10
 )  # Our choice: with ten deliveries a message is tried for about 40 min.
 MAX_DELIVERIES = 10
+PATIENT_DELIVERIES = 5  # Our choice: what is postponed is tried again about every 80 s.
 
 
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
@@ -95,6 +96,21 @@ class RedisInbox:
                 transaction.xack(self._keys[message.stream], GROUP, message.id)
                 transaction.xdel(self._keys[message.stream], message.id)
                 await transaction.execute()
+
+    async def postpone(self, message: Message) -> None:
+        """Keep *message* for later; however often this is done, it is never given up."""
+        if message.deliveries <= PATIENT_DELIVERIES:
+            return
+        with translated(f"postponing message {message.id}"):
+            await self._redis.xclaim(
+                self._keys[message.stream],
+                GROUP,
+                self._consumer,
+                min_idle_time=0,
+                message_ids=[message.id],
+                retrycount=PATIENT_DELIVERIES,
+                justid=True,
+            )
 
     async def dead(self) -> Sequence[Mapping[bytes, bytes]]:
         """Return the messages that were given up, oldest first: stream, key, payload, deliveries, why."""
