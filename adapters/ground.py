@@ -68,7 +68,8 @@ async def laid_ground(
 ) -> AsyncIterator[Ground]:
     """Open the record and start the servers for the length of the block; end them on leaving.
 
-    *meanwhile* is called in a thread while the servers start, and has returned before the block begins.
+    *meanwhile* is called in a thread while the servers start, and has returned before the block begins. It
+    may import what this module does not: nothing here imports a library later on.
 
     Raises:
         Invalid, Unavailable, EmbeddedError: it cannot be; the message says what to do.

@@ -15,6 +15,7 @@ from adapters.engine.workflow import IncidentWorkflow
 
 STICKY = timedelta(seconds=1)  # A dead worker's cached workflow is taken over after this long.
 SHUTDOWN = timedelta(seconds=3)
+MOST_CACHED = 100  # Each course in memory takes 130 KB; one that was put away is replayed when it is woken.
 
 
 def incident_worker(client: Client, activities: Activities) -> Worker:
@@ -34,6 +35,7 @@ def incident_worker(client: Client, activities: Activities) -> Worker:
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=SHUTDOWN,
         max_concurrent_activities=100,
+        max_cached_workflows=MOST_CACHED,
     )
 
 

@@ -1,6 +1,7 @@
 """The children as real processes: they come back with their data, die with the bot and leave nothing."""
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from uuid import uuid4
 import pytest
 import redis.asyncio
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.engine.embedded import (
     BinaryMissing,
@@ -388,8 +390,14 @@ async def start_a_workflow(engine: EmbeddedEngine) -> str:
 
 async def knows(engine: EmbeddedEngine, workflow_id: str) -> bool:
     client = await Client.connect(engine.temporal_address, namespace=engine.temporal_namespace)
-    names = [found.id async for found in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
-    return names == [workflow_id]
+    try:
+        # Not by a list: the list of a server that was killed catches up only after it is back.
+        await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as exc:
+        if exc.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 def listening(pid: int) -> set[str]:
@@ -434,6 +442,31 @@ async def test_given_addresses_start_no_child(folder: DataFolder) -> None:
             children=(),
         )
         assert engine.health() == ()
+
+
+START_AND_TELL = """
+import asyncio, json, sys
+from pathlib import Path
+from adapters.engine.embedded import DataFolder, embedded_engine
+
+async def main():
+    with DataFolder(Path(sys.argv[1])) as folder:
+        before = set(sys.modules)
+        async with embedded_engine(folder, minimum_epoch=0):
+            print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+
+asyncio.run(main())
+"""
+
+
+async def test_no_client_is_imported_while_the_servers_start(tmp_path: Path) -> None:
+    """Another thread imports them then; two threads in one package find it half made, and the start fails."""
+    starting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", START_AND_TELL, str(tmp_path / "data")), stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await starting.communicate()
+
+    assert set() == set(json.loads(told)) & {"temporalio", "google", "redis", "aiohttp", "httpx", "slack_sdk"}
 
 
 async def test_temporal_comes_back_at_the_same_address_with_its_workflows_after_kill_9(

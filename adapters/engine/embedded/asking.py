@@ -1,31 +1,16 @@
-"""What the embedded Temporal is asked while it starts, through its client."""
+"""Search attributes of the embedded Temporal, made known through its client."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from adapters.engine.embedded.errors import ChildFailed
 
-_PROBE = timedelta(seconds=2)
 _REGISTER = timedelta(seconds=20)
-
-
-async def has_namespace(address: str, namespace: str) -> bool:
-    """Return whether the server at *address* answers, and has the namespace."""
-    try:
-        client = await Client.connect(address, namespace=namespace)
-        await client.workflow_service.describe_namespace(
-            DescribeNamespaceRequest(namespace=namespace), timeout=_PROBE
-        )
-    except (OSError, RPCError, RuntimeError):
-        # RuntimeError is what the client raises when it cannot connect.
-        return False
-    return True
 
 
 async def register(address: str, namespace: str, search_attributes: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import structlog
 
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 LOOPBACK = "127.0.0.1"
 MEMORY_LIMIT = "160MiB"  # GOMEMLIMIT, a soft limit: above it the collector works harder.
 STARTS_BEFORE_DISTRUST = 2
+_PROBE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,11 @@ async def embedded_temporal(
 
     async def run(plan: EnginePlan) -> RunningTemporal:
         file = EngineFile(plan.epoch, folder.temporal_folder / plan.name, plan.is_new)
-        port, *others = free_ports(3)
+        port, http_port, metrics_port = free_ports(3)
         address = f"{LOOPBACK}:{port}"
         spec = ChildSpec(
             name="temporal",
-            argv=(str(program), *_arguments(file.path, (port, *others), namespace)),
+            argv=(str(program), *_arguments(file.path, (port, http_port, metrics_port), namespace)),
             environment={
                 "LANG": "C.UTF-8",
                 "HOME": str(folder.temporal_folder),
@@ -80,7 +82,7 @@ async def embedded_temporal(
             log_file=folder.logs_folder / "temporal.log",
             inherited_fds=(folder.lock_fd,),
         )
-        child = Child(spec, lambda: _answers(address, namespace), on_restart=on_restart)
+        child = Child(spec, lambda: _answers(port, http_port, namespace), on_restart=on_restart)
         await child.start()
         try:
             await _register(address, namespace, search_attributes)
@@ -195,8 +197,14 @@ def _arguments(file: Path, ports: tuple[int, ...], namespace: str) -> tuple[str,
         "log-format": "json",
     }
     pragmas = ("journal_mode=wal", "synchronous=full")
-    # Tasks come with the engine's answers instead of waiting to be polled for.
-    switches = ("system.enableEagerWorkflowStart=true", "system.enableActivityEagerExecution=true")
+    switches = (
+        # Tasks come with the engine's answers instead of waiting to be polled for.
+        "system.enableEagerWorkflowStart=true",
+        "system.enableActivityEagerExecution=true",
+        # Parts of a queue are for many servers; one server has to keep and to search them all.
+        "matching.numTaskqueueReadPartitions=1",
+        "matching.numTaskqueueWritePartitions=1",
+    )
     return (
         *("server", "start-dev", "--headless", "--disable-config-file", "--disable-config-env"),
         *(word for name, value in options.items() for word in (f"--{name}", value)),
@@ -213,16 +221,22 @@ async def _register(address: str, namespace: str, search_attributes: Mapping[str
         await register(address, namespace, search_attributes)
 
 
-async def _answers(address: str, namespace: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        # A refused connection costs nothing; the client's own attempt starts threads and logs.
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.close()
-        await writer.wait_closed()
-    except OSError:
-        return False
-    # Not before the server listens: it takes as long to come up as its client to import.
-    from adapters.engine.embedded.asking import has_namespace
+async def _answers(port: int, http_port: int, namespace: str) -> bool:
+    """Return whether the server listens and has the namespace.
 
-    return await has_namespace(address, namespace)
+    By hand, over its HTTP side: the rest of the bot imports the client in another thread meanwhile, and two
+    threads in one package with circular imports find it half made.
+    """
+    try:
+        async with asyncio.timeout(_PROBE_S):
+            _, at_grpc = await asyncio.open_connection(LOOPBACK, port)
+            at_grpc.close()
+            reader, writer = await asyncio.open_connection(LOOPBACK, http_port)
+            try:
+                path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: {LOOPBACK}\r\n\r\n".encode())
+                return (await reader.readline()).split()[1:2] == [b"200"]
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
