@@ -40,6 +40,7 @@ def learnable(cases: Iterable[LabelledCase], start: Weights) -> tuple[Example, .
 
 def _alike(files: Sequence[Sequence[Example]]) -> tuple[Example, ...]:
     """Return the examples of all *files*; each file counts alike, but a case at most double."""
+    files = [file for file in files if file]
     size = sum(len(file) for file in files) / max(1, len(files))
     return tuple(
         Example(e.candidates, e.right, e.share * min(_MOST_SHARE, size / len(file)))
@@ -83,6 +84,8 @@ def fit_weights(examples: Sequence[Example], start: Weights, *, source: str, ver
     values = dict(start.values)
     free = [name for name in WeightName if start.weights[name].fitted]
     total = sum(example.share for example in examples)
+    if not total:
+        return start
     squares = dict.fromkeys(free, 1e-6)
     for _ in range(STEPS):
         slope = _gradient(examples, values)
@@ -195,16 +198,18 @@ def relearn(files: Mapping[str, Sequence[LabelledCase]], start: Weights, *, vers
     )
     examples = {name: learnable(files[name], start) for name in names}
     held_out: list[tuple[float, bool, float]] = []
-    for name in names:
-        others = _alike([examples[other] for other in names if other != name])
-        weights = fit_weights(others, start, source=source, version=version)
+    for part, others in _parts([examples[name] for name in names]):
+        weights = fit_weights(_alike(others), start, source=source, version=version)
         held_out += [
-            (*_first(e, weights.values), e.share * _CALIBRATION_SHARE / len(examples[name]))
-            for e in examples[name]
+            (*_first(e, weights.values), e.share * min(_MOST_SHARE, _CALIBRATION_SHARE / len(part)))
+            for e in part
             if _is_judged(e, weights.values)
         ]
     fitted = fit_weights(_alike(list(examples.values())), start, source=source, version=version)
-    calibration = fit_calibration(held_out, source=f"Platt on {', '.join(names)}, each left out of the fit")
+    calibration = start.calibration
+    if len(held_out) >= _ENOUGH:
+        told = f"Platt on {', '.join(names)}, each left out of the fit"
+        calibration = fit_calibration(held_out, source=told)
     return Weights(
         version=version,
         weights=fitted.weights,
@@ -214,6 +219,18 @@ def relearn(files: Mapping[str, Sequence[LabelledCase]], start: Weights, *, vers
     )
 
 
+def _parts(
+    files: Sequence[tuple[Example, ...]],
+) -> list[tuple[tuple[Example, ...], list[tuple[Example, ...]]]]:
+    """Return each file beside the others; of a lone file, each fifth beside its rest."""
+    if len(files) == 1:
+        files = [files[0][start::_FOLDS] for start in range(_FOLDS)]
+    files = [file for file in files if file]
+    return [(file, [other for other in files if other is not file]) for file in files]
+
+
+_FOLDS = 5
+_ENOUGH = 20  # Our choice: fewer answers say less about certainty than the calibration that is there.
 _CALIBRATION_SHARE = 40.0  # Our choice: every file calibrates like forty cases, whatever its size.
 
 
