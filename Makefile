@@ -7,7 +7,7 @@ MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean peers lock
+.PHONY: help setup demo test prove lint bench clean peers lock
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -33,15 +33,18 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 test: $(STAMP) peers ## Run all tests.
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
+prove: $(STAMP) peers ## Play the full counts of the safety proofs (20 minutes at most).
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --prove tests/formal tests/properties tests/chaos tests/security
+
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.
-PEERS := chromium haproxy socat prometheus
+PEERS := chromium haproxy socat prometheus spin gcc
 peers:
 	@missing=""; for peer in $(PEERS); do command -v $$peer >/dev/null 2>&1 || missing="$$missing $$peer"; done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  echo "Installing from Debian for the tests:$$missing"; \
-	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing) >/dev/null 2>&1 \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing libc6-dev) >/dev/null 2>&1 \
 	    || echo "That failed; the tests that need them are skipped by name."; \
 	else echo "Some tests are skipped by name; to have them: sudo apt-get install$$missing"; fi
 

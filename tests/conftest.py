@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
@@ -20,6 +20,22 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--prove", action="store_true", help="Play the full counts of the proofs (`make prove`)."
+    )
+
+
+Rounds = Callable[[int, int], int]
+"""Return the first number, or with `--prove` the second."""
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Rounds:
+    is_full = bool(request.config.getoption("--prove"))
+    return lambda short, full: full if is_full else short
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
