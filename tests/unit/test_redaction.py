@@ -292,3 +292,32 @@ def test_a_key_in_the_shape_of_a_reference_is_found_by_its_format() -> None:
     hidden = "secret:" + "AKIA" + "IOSFODNN7EXAMPLQ"
 
     assert Redactor(b"key").would_change(hidden)
+
+
+def test_lines_are_redacted_as_parts_of_one_text() -> None:
+    """A key of many lines has no shape line by line; counts stand where a secret begins."""
+    body = ["MIIEowIBAAKCAQEA" + "x" * 48, "not+a/token"]
+    lines = [
+        "before",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        *body,
+        "-----END RSA PRIVATE KEY-----",
+        "password=hunter22",
+    ]
+
+    found = Redactor(b"k").redact_lines(lines)
+
+    key = found[1].text
+    assert [("before", {}), (key, {"private_key": 1}), (key, {}), (key, {}), (key, {})] == [
+        (one.text, dict(one.counts)) for one in found[:5]
+    ]
+    assert key.startswith("<private_key:")
+    assert {"password": 1} == dict(found[5].counts)
+    assert "hunter22" not in found[5].text
+    assert [] == Redactor(b"k").redact_lines([])
+
+
+def test_a_signature_in_base64_is_found_however_many_slashes_it_has() -> None:
+    text = "GET /b?sv=2022&sp=r&sig=%2FvolmejUSsYCWZOUkj%2Fgp7xW2sHm545%2Fb8%2Bb28CQ%2FWk%3D"
+
+    assert "Ukj" not in Redactor(b"k").redact(text).text

@@ -9,14 +9,13 @@ The same secret has the same pseudonym within one deployment, and another one in
 correlates, and no table of digests tells the secret. What is no secret stays byte for byte.
 """
 
-import hashlib
 import hmac
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NewType, Protocol
+from typing import Final, NamedTuple, NewType, Protocol
 
 from bot.domain.redaction import contexts, formats, personal
 from bot.domain.redaction.contexts import find_contexts
@@ -40,13 +39,10 @@ Redacted = NewType("Redacted", str)
 
 _HELD_KIND: Final = "held_secret"
 _OWN_KINDS: Final = formats.KINDS | contexts.KINDS | personal.KINDS | {_HELD_KIND, "opaque"}
-_FINDERS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
-    find_formats,
-    find_contexts,
-    find_keywords,
-    find_opaque,
-    find_personal,
-)
+_Finder = Callable[[View], Iterator[Finding]]
+_FINDERS: Final[tuple[_Finder, ...]] = (find_formats, find_contexts, find_keywords, find_personal)
+# What reads further than to the next character: a replacement nearby can show it something new.
+_FAR_SIGHTED: Final[tuple[_Finder, ...]] = (find_contexts, find_keywords)
 _REFERENCE: Final = re.compile(r"secret:[A-Z][A-Z0-9_]*")
 """Names a secret without holding it, as plans do. A value in that shape is still found by its own format."""
 # A replacement can bring the ends of a secret together; one more look almost always says that it did not.
@@ -74,8 +70,7 @@ class Redaction:
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Replacement:
+class _Replacement(NamedTuple):
     start: int
     end: int
     kind: str
@@ -104,7 +99,9 @@ class Redactor:
         self._held = HeldSecrets(known_secrets)
         self._detectors = tuple(detectors)
         # Only our own kinds count as pseudonyms, so that nobody hides a secret in the shape of one.
-        self._pseudonym = re.compile(rf"<(?:{'|'.join(sorted(kinds))}):[0-9a-f]{{6}}>")
+        pseudonym = rf"<(?:{'|'.join(sorted(kinds))}):[0-9a-f]{{6}}>"
+        self._pseudonym = re.compile(pseudonym)
+        self._touched = re.compile(rf"[^\s\"'=,;:&|{{\[(]{pseudonym}|{pseudonym}[^\s\"',;:&|}}\])]")
 
     def redact(self, text: str) -> Redaction:
         """Return *text* with every secret replaced; redacting the result again changes nothing."""
@@ -113,9 +110,32 @@ class Redactor:
             replacements = self._replacements(text)
             counts.update(replacement.kind for replacement in replacements)
             text = self._replaced(text, replacements)
-            if not replacements or not self._replacements(self._changed_lines(text)):
+            if not replacements or not self._would_find_more(text):
                 break
         return Redaction(Redacted(text), MappingProxyType(dict(counts)))
+
+    def redact_lines(self, lines: Sequence[str]) -> list[Redaction]:
+        """Return each of *lines* redacted, as parts of one text: a key over several lines is known as one.
+
+        Each line that such a secret takes up becomes its pseudonym; it is counted where it begins.
+        """
+        text = "\n".join(lines)
+        counts = [Counter[str]() for _ in lines]
+        for _ in range(_MAX_LOOKS):
+            replacements = self._replacements(text)
+            seen = nth = 0
+            for replacement in replacements:
+                nth += text.count("\n", seen, replacement.start)
+                seen = replacement.start
+                counts[nth][replacement.kind] += 1
+            text = self._replaced(text, replacements, keeps_lines=True)
+            if not replacements or not self._would_find_more(text):
+                break
+        parts = text.split("\n") if lines else []
+        return [
+            Redaction(Redacted(part), MappingProxyType(dict(count)))
+            for part, count in zip(parts, counts, strict=True)
+        ]
 
     def redact_values(self, values: Mapping[str, str]) -> Mapping[str, Redacted]:
         """Return *values* (headers, environment, cookies), those of telling keys replaced whole."""
@@ -127,12 +147,23 @@ class Redactor:
 
     def pseudonym(self, kind: str, secret: str) -> Redacted:
         """Return `<kind:id>`: six hexadecimal digits of the keyed digest of *secret*."""
-        digest = hmac.new(self._key, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
-        return Redacted(f"<{kind}:{digest.hexdigest()[:6]}>")
+        digest = hmac.digest(self._key, secret.encode("utf-8", "surrogatepass"), "sha256")
+        return Redacted(f"<{kind}:{digest[:3].hex()}>")
 
-    def _changed_lines(self, text: str) -> str:
-        """Return the lines of *text* with a pseudonym: what a second look can find is there."""
-        return "\n".join(line for line in text.split("\n") if self._pseudonym.search(line))
+    def _would_find_more(self, text: str) -> bool:
+        """Return whether a second look finds something in *text*: it can only be on a line with a pseudonym.
+
+        Tokens and personal data are told by themselves and the characters at their ends, so they are looked
+        for again only where a pseudonym touches something, and always when another detector takes part.
+        """
+        touched, settled = list[str](), list[str]()
+        for line in text.split("\n"):
+            if "<" in line and self._pseudonym.search(line):
+                (touched if self._detectors or self._touched.search(line) else settled).append(line)
+        return bool(
+            (touched and self._replacements("\n".join(touched)))
+            or (settled and self._replacements("\n".join(settled), _FAR_SIGHTED))
+        )
 
     def _value(self, name: str, value: str) -> Redacted:
         key = read_key(name)
@@ -140,10 +171,10 @@ class Redactor:
             return self.redact(value).text
         return self.pseudonym(key.kind, value)
 
-    def _replacements(self, text: str) -> list[_Replacement]:
+    def _replacements(self, text: str, finders: Sequence[_Finder] = _FINDERS) -> list[_Replacement]:
         shown = self._pseudonym.sub(lambda match: INERT * len(match.group()), text) if "<" in text else text
         view = view_of(shown)
-        found = [*self._held_in(shown, view), *self._found_in(view), *self._detected_in(shown)]
+        found = [*self._held_in(shown, view), *self._found_in(view, finders), *self._detected_in(shown)]
         return [r for r in _merged(found, shown) if shown[r.start : r.end].replace(INERT, "")]
 
     def _held_in(self, shown: str, view: View) -> Iterator[_Replacement]:
@@ -153,27 +184,33 @@ class Redactor:
             for start, end, secret in self._held.find(view.text):
                 yield _Replacement(*view.original(start, end), _HELD_KIND, Layer.HELD, secret)
 
-    def _found_in(self, view: View) -> Iterator[_Replacement]:
-        for find in _FINDERS:
-            for finding in find(view):
-                secret = view.text[finding.start : finding.end]
-                if _REFERENCE.fullmatch(secret):
-                    continue
-                start, end = view.original(finding.start, finding.end)
-                yield _Replacement(start, end, finding.kind, finding.layer, secret)
+    def _found_in(self, view: View, finders: Sequence[_Finder]) -> Iterator[_Replacement]:
+        text = view.text
+        found = [f for find in finders for f in find(view) if not _is_reference(text[f.start : f.end])]
+        opaque = [f for f in find_opaque(view, found) if not _is_reference(text[f.start : f.end])]
+        for finding in (*found, *opaque):
+            start, end = view.original(finding.start, finding.end)
+            secret = text[finding.start : finding.end]
+            yield _Replacement(start, end, finding.kind, finding.layer, secret)
 
     def _detected_in(self, shown: str) -> Iterator[_Replacement]:
         for detector in self._detectors:
             for start, end, kind in detector.find(shown):
                 yield _Replacement(start, end, kind, Layer.DETECTOR, shown[start:end])
 
-    def _replaced(self, text: str, replacements: Sequence[_Replacement]) -> str:
+    def _replaced(self, text: str, replacements: Sequence[_Replacement], *, keeps_lines: bool = False) -> str:
         parts: list[str] = []
         seen = 0
         for replacement in replacements:
-            parts += (text[seen : replacement.start], self.pseudonym(replacement.kind, replacement.secret))
+            name = self.pseudonym(replacement.kind, replacement.secret)
+            more = text.count("\n", replacement.start, replacement.end) if keeps_lines else 0
+            parts += (text[seen : replacement.start], name, f"\n{name}" * more)
             seen = replacement.end
         return "".join((*parts, text[seen:]))
+
+
+def _is_reference(text: str) -> bool:
+    return text.startswith("secret:") and _REFERENCE.fullmatch(text) is not None
 
 
 def _merged(found: list[_Replacement], shown: str) -> list[_Replacement]:

@@ -1,7 +1,7 @@
 """What a layer of the redactor found: a span of the text and the kind of secret in it."""
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Layer(IntEnum):
@@ -16,8 +16,7 @@ class Layer(IntEnum):
     PERSONAL = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A secret at text[start:end]."""
 
     start: int

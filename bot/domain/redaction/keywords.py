@@ -56,7 +56,7 @@ _NAMED: Final = re.compile(
     rf"|(?:name|key)[{QUOTES}][ \t]{{0,4}}:[ \t]{{0,4}}[{QUOTES}](?P<json>[a-z0-9_.-]{{2,64}})[{QUOTES}]"
     rf",[{QUOTES}]value[{QUOTES}][ \t]{{0,4}}:[ \t]{{0,4}}"
 )
-_NAME_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_NAME_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _WORD_BEFORE: Final = re.compile(r"([A-Za-z]{2,16})[ \t]$")
 _END_OF_CALL: Final = re.compile(rf"[{QUOTES}]?[ \t]{{0,4}}\)")
 _QUOTE_SIGNS: Final = frozenset("\"'`")
@@ -83,12 +83,11 @@ def find_keywords(view: View) -> Iterator[Finding]:
 
 def _name(text: str, head: "re.Match[str]") -> str:
     """Return the whole key around *head*, with the word before it when the key is written as two."""
-    start = stop = head.start()
-    low = max(0, start - _LOOK_BACK)
-    while start > low and text[start - 1] in _NAME_CHARS:
-        start -= 1
-    while stop < head.end() and text[stop] in _NAME_CHARS:
-        stop += 1
+    at = head.start()
+    before = text[max(0, at - _LOOK_BACK) : at]
+    after = text[at : head.end()]
+    start = at - len(before) + len(before.rstrip(_NAME_CHARS))
+    stop = head.end() - len(after.lstrip(_NAME_CHARS))
     if text.startswith("-D", start):
         start += 2  # A Java system property.
     word = _WORD_BEFORE.search(text[max(0, start - 20) : start])

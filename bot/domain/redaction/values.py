@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.domain.redaction.keys import Claim
-from bot.domain.redaction.opaque import entropy, is_hex, looks_random
+from bot.domain.redaction.opaque import entropy, is_base64_with_slashes, is_hex, looks_random
 from bot.domain.redaction.view import INERT, QUOTES
 from bot.domain.redaction.words import words
 
@@ -204,7 +204,7 @@ def _is_random_value(value: str) -> bool:
     compact = re.sub(r"[^A-Za-z0-9]", "", value)
     if is_hex(compact) and compact == value:
         return True
-    if "." in value or ("/" in value and value.count("/") > 2):
+    if "." in value or (value.count("/") > 2 and not is_base64_with_slashes(value)):
         return False
     one_word = (
         compact == value and len(value) >= 20 and len(_PIECES.findall(value)) >= 5 and not value.isdigit()
