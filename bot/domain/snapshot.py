@@ -60,18 +60,31 @@ def take_snapshot(name: str, case: Case, *, order: Sequence[ChangeId], redact: R
     """
     place = {change: index for index, change in enumerate(order)}
     changes = sorted(case.changes, key=lambda change: (place.get(change.id, len(place)), change.id))
-    clean = replace(
+    ordered = replace(case, changes=tuple(changes))
+    for room in (*_ROOMS, _LAST):
+        kept = _within(ordered, room)
+        # Redacting is most of the work, so it is not done for what will not fit anyway.
+        if _least_size(kept) > MOST_BYTES and room is not _LAST:
+            continue
+        raw = canonical(neutral_form(name, _clean(kept, redact)))
+        if len(raw) <= MOST_BYTES or room is _LAST:
+            return Snapshot(raw=raw, is_trimmed=kept != ordered)
+    raise AssertionError("the last room is always taken")
+
+
+def _least_size(case: Case) -> int:
+    """Return how many characters of free text *case* holds."""
+    changes = sum(len(change.title) + len(change.body) + len(change.diff) for change in case.changes)
+    return changes + sum(len(alert.title) + len(alert.details) for alert in case.alerts)
+
+
+def _clean(case: Case, redact: Redact) -> Case:
+    return replace(
         case,
-        changes=tuple(_clean_change(change, redact) for change in changes),
+        changes=tuple(_clean_change(change, redact) for change in case.changes),
         alerts=tuple(_clean_alert(alert, redact) for alert in case.alerts),
         evidence=_clean_evidence(case.evidence, redact),
     )
-    for room in (*_ROOMS, _LAST):
-        kept = _within(clean, room)
-        raw = canonical(neutral_form(name, kept))
-        if len(raw) <= MOST_BYTES or room is _LAST:
-            return Snapshot(raw=raw, is_trimmed=kept != clean)
-    raise AssertionError("the last room is always taken")
 
 
 def canonical(value: object) -> bytes:
