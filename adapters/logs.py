@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -18,6 +19,22 @@ _OUR_WORDS = frozenset(
 _CHATTY = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "openai", "langchain", "pdpyras", "urllib3")
 
 
+class _Stamp:
+    """Adds the time in UTC as structlog's own stamper does, but formats each second only once."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = ""
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        event["timestamp"] = f"{self._prefix}.{nanoseconds // 1000:06d}Z"
+        return event
+
+
 def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     """Send our lines and those of libraries to standard error, one JSON object a line."""
 
@@ -30,7 +47,7 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Stamp(),
         structlog.processors.format_exc_info,
         redacted,
     ]

@@ -67,9 +67,6 @@ def answer(status: int, text: str) -> Response:
 
 async def _read(headers: Headers, receive: Receive, most: int) -> bytes | None:
     """Return the body, or None as soon as it is known to be longer than *most* bytes."""
-    declared = headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
-        return None
     chunks: list[bytes] = []
     size = 0
     is_whole = False
@@ -81,9 +78,16 @@ async def _read(headers: Headers, receive: Receive, most: int) -> bytes | None:
         size += len(chunk)
         if size > most:
             return None
-        chunks.append(chunk)
         is_whole = not message.get("more_body", False)
+        if not is_whole and not chunks and _declared(headers) > most:
+            return None
+        chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _declared(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length[:20]) if length.isascii() and length.isdigit() else 0
 
 
 async def _handled(handle: Handle, headers: Headers, body: bytes, source: str) -> Response:
