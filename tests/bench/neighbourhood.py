@@ -157,7 +157,7 @@ async def neighbourhood(folder: Path, services: int) -> AsyncIterator[Neighbourh
                 "HANDRAIL_PLAYBOOKS": str(folder / "playbooks"),
                 "HANDRAIL_PROMPTS": str(ROOT / "prompts"),
                 "HANDRAIL_CHANGES_SECRET": _CHANGES_SECRET,
-                "HANDRAIL_STORM_INCIDENTS": "1000",  # Each is to have its own card, however fast they come.
+                "HANDRAIL_GROUP": "false",  # Hundreds of pages a minute would be one storm, and one card.
             },
             folder=folder,
         )
