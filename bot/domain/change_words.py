@@ -1,14 +1,15 @@
 """The words of a change, taken apart once: a change is looked at for every incident of the next hours."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bot.domain.change import ChangeEvent
 from bot.domain.ids import ServiceName
-from bot.domain.lexicon import INERT_PATHS
+from bot.domain.lexicon import INERT_ENDINGS, INERT_FOLDERS
 from bot.domain.mechanisms import MECHANISMS
-from bot.domain.vocabulary import families_of_word, stem, words_of, words_of_name
+from bot.domain.vocabulary import FAMILIES_OF_STEM, stem, stems_in, stems_of_name
 
 _KEPT = 4_000
 """Changes whose words are kept: our choice. About 10 KB each with a diff of 3 KB, 2 KB without any."""
@@ -17,14 +18,14 @@ _MOST_DIFF = 6_000  # Our choice, in characters: more of a diff tells little and
 
 @dataclass(frozen=True, slots=True)
 class ChangeWords:
-    """What one change says: stem → word, by where it stands."""
+    """What one change says, by where it stands."""
 
-    name: Mapping[str, str]
-    """Of its service."""
-    prose: Mapping[str, str]
-    """Of its title and body."""
-    code: Mapping[str, str]
-    """Of its paths and its diff."""
+    text: str
+    """Its title and body."""
+    read: str
+    """Its paths and its diff, as far as a running process reads them."""
+    length: int
+    """How many words paths and diff have."""
     named: frozenset[str]
     """Stems of the service's name."""
     said: frozenset[str]
@@ -46,31 +47,40 @@ def words_in(change: ChangeEvent) -> ChangeWords:
     return _read(change.service, change.title, change.body, change.files, change.diff[:_MOST_DIFF])
 
 
+@lru_cache(maxsize=20_000)
 def is_unread(path: str) -> bool:
     """Return whether no running process reads *path*: documents and tests."""
-    return any(part in f"/{path.lower()}" for part in INERT_PATHS)
+    name = f"/{path.lower()}"
+    return any(folder in name for folder in INERT_FOLDERS) or (
+        name.endswith(INERT_ENDINGS) and _PINS.search(name) is None
+    )
+
+
+_PINS = re.compile(r"requirements|constraints|freeze|cmakelists|robots")
+"""Text files that do decide what runs."""
 
 
 @lru_cache(maxsize=_KEPT)
 def _read(service: ServiceName, title: str, body: str, files: tuple[str, ...], diff: str) -> ChangeWords:
-    name = words_of_name(service)
-    prose = words_of(f"{title}\n{body}")
-    code = words_of(_code(files, diff))
-    described = prose.keys() | code.keys()
+    name = stems_of_name(service)
+    text, read = f"{title}\n{body}" if body else title, _code(files, diff)
+    prose, code = stems_in(text), stems_in(read)
+    said = prose - name
     return ChangeWords(
-        name=name,
-        prose=prose,
-        code=code,
-        named=frozenset(name),
-        said=frozenset(prose.keys() - name.keys()),
-        touched=frozenset(code.keys() - prose.keys() - name.keys()),
-        name_families=_families(name.items()),
-        families=_families((key, word) for key, word in prose.items() if key not in name),
-        code_families=frozenset().union(*(families_of_word(word.lower()) for word in code.values())),
-        mechanisms=frozenset(
-            name for stem_ in _MECHANISMS_OF.keys() & described for name in _MECHANISMS_OF[stem_]
-        ),
+        text=text,
+        read=read,
+        length=len(code),
+        named=name,
+        said=said,
+        touched=code - prose - name,
+        name_families=_families(name),
+        families=_families(said),
+        code_families=frozenset(_families(code)),
+        mechanisms=_NONE.union(*(_MECHANISMS_OF[key] for key in _MECHANISMS_OF.keys() & (prose | code))),
     )
+
+
+_NONE: frozenset[str] = frozenset()
 
 
 def _by_stem() -> Mapping[str, frozenset[str]]:
@@ -84,12 +94,12 @@ def _by_stem() -> Mapping[str, frozenset[str]]:
 _MECHANISMS_OF = _by_stem()
 
 
-def _families(words: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+def _families(stems: frozenset[str]) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for key, word in words:
-        for family in families_of_word(word.lower()):
+    for key in FAMILIES_OF_STEM.keys() & stems:
+        for family in FAMILIES_OF_STEM[key]:
             found.setdefault(family, set()).add(key)
-    return {family: frozenset(stems) for family, stems in found.items()}
+    return {family: frozenset(keys) for family, keys in found.items()}
 
 
 def _code(files: tuple[str, ...], diff: str) -> str:

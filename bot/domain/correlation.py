@@ -99,7 +99,7 @@ def measure(case: Case, weights: Weights) -> Measured:
         candidates=tuple(
             [(change, (*plain[change.id], *text_features(change, reading))) for change in found]
         ),
-        nothing=nothing_features(case, symptoms),
+        nothing=nothing_features(case, scene),
     )
 
 

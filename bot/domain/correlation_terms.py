@@ -1,17 +1,17 @@
 """What speaks for or against one change: each function measures, none weighs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from math import log2
 
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation_case import Feature
-from bot.domain.ids import ChangeId, ServiceName
+from bot.domain.ids import ChangeId
 from bot.domain.kind_terms import kind_features
 from bot.domain.names import names_in
 from bot.domain.place_terms import place_features
 from bot.domain.rollback import is_lower_version, is_rollback, is_undone_by
-from bot.domain.scene import Scene, spoken
+from bot.domain.scene import Scene, spoken, touched_by
 from bot.domain.telemetry_terms import (
     error_features,
     exposure_features,
@@ -26,10 +26,13 @@ _PRODUCTION = frozenset({"production", "prod", "live", ""})
 
 def features_of(changes: Iterable[ChangeEvent], scene: Scene) -> dict[ChangeId, tuple[Feature, ...]]:
     """Return what is measured about each change, text apart; what is not known gives no feature."""
-    places: dict[tuple[ServiceName, tuple[ServiceName, ...]], tuple[Feature, ...]] = {}
+    places: dict[Hashable, tuple[Feature, ...]] = {}
     found: dict[ChangeId, tuple[Feature, ...]] = {}
     for change in changes:
-        key = (change.service, change.also_touches)
+        key: Hashable = (change.service, change.also_touches)
+        if change.service and touched_by(change).isdisjoint(scene.near):
+            # All that lies nowhere near what alerts lies there alike.
+            key = scene.is_known(change.service)
         place = places.get(key)
         if place is None:
             place = places[key] = tuple(place_features(change, scene))

@@ -19,6 +19,7 @@ _TUNED = re.compile(
     re.I,
 )
 """`8h -> 2m`, `1000→10`: not `1.2.3 -> 1.2.4`, which is a version."""
+_ARROWS = ("->", "=>", "→")
 _BY_TITLE = 0.6  # Our choice: a title that says "config" may tidy it or move it.
 _MOST_LINES = 400  # Our choice: a value that matters and stands later in a diff is not found.
 
@@ -76,9 +77,11 @@ def _is_inert(files: tuple[str, ...], words: tuple[str, ...]) -> bool:
 
 def _tuned(title: str, diff: str) -> str:
     """Return the value that a change moves, such as `8h -> 2m`, "" when none is seen to move."""
-    told = _TUNED.search(title)
+    told = _TUNED.search(title) if any(arrow in title for arrow in _ARROWS) else None
     if told is not None:
         return told.group().strip()
+    if not diff:
+        return ""
     lines = diff.split("\n")[:_MOST_LINES]
     removed: dict[str, str] = {}
     for line in lines:

@@ -52,6 +52,12 @@ COMMON_WORDS: Final = _split(
 """Words of every second project's changes: each stands in about one of two hundred commit messages or more,
 in most of seven public histories of 3,000 to 25,000 commits."""
 
+FAILING_WORDS: Final = _split(
+    "fail failed failing fails failure broke broken break breaks breaking crash crashes crashed exception",
+    "exceptions fatal outage down degraded incident unhealthy unexpected unknown",
+)
+"""Words by which symptoms say only that something is wrong."""
+
 TELLING_WORDS: Final = _split(
     "are is was were be been has have had does do cannot can't cant not never when after since while",
     "users user customers customer people we our they them their i my some any all no see seeing seen",
@@ -80,8 +86,9 @@ In seven public histories with 3,900 reverts, changes that name `unused`, `clean
 `comment` or `obsolete` were reverted a third to a half as often as others.
 """
 
-INERT_PATHS: Final = (".md", ".rst", ".txt", "license", "changelog", "readme", "/docs/", "/test/", "/tests/")
-"""Parts of file paths that no running process reads."""
+INERT_FOLDERS: Final = ("/license", "/changelog", "/readme", "/docs/", "/test/", "/tests/", "/.github/")
+INERT_ENDINGS: Final = (".md", ".rst", ".txt", ".adoc")
+"""Parts of file paths that no running process reads, and how such paths end."""
 
 CONFIG_WORDS: Final = _split(
     "config configmap configuration setting settings parameter flag flags variable environment",

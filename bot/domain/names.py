@@ -16,7 +16,7 @@ def names_in(name: str, text: str) -> bool:
 
 def named_among(names: frozenset[_Name], text: str) -> frozenset[_Name]:
     """Return those of *names* that stand in *text*; the same thousands of names are sorted once."""
-    plain, odd = _sorted_out(_Same(names))
+    plain, odd = _sorted_out(Same(names))
     found = [name for token in _tokens(text) if token in plain for name in plain[token]]
     if odd:
         lowered = text.lower()
@@ -24,7 +24,7 @@ def named_among(names: frozenset[_Name], text: str) -> frozenset[_Name]:
     return names.intersection(found)
 
 
-class _Same:
+class Same:
     """A set known by its identity: to compare two sets of thousands of names costs more than to look."""
 
     __slots__ = ("names",)
@@ -36,11 +36,11 @@ class _Same:
         return id(self.names)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.names is self.names
+        return isinstance(other, Same) and other.names is self.names
 
 
 @lru_cache(maxsize=64)
-def _sorted_out(same: _Same) -> tuple[Mapping[str, Sequence[str]], tuple[tuple[str, str], ...]]:
+def _sorted_out(same: Same) -> tuple[Mapping[str, Sequence[str]], tuple[tuple[str, str], ...]]:
     """Return the names that are one token each, by that token, and the others with their lower case."""
     plain: dict[str, list[str]] = {}
     odd: list[tuple[str, str]] = []

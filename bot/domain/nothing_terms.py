@@ -13,6 +13,7 @@ from bot.domain.lexicon import (
     TRAFFIC_PHRASES,
 )
 from bot.domain.names import names_in
+from bot.domain.scene import Scene, touched_by
 from bot.domain.symptoms import Symptoms
 from bot.domain.weights import WeightName
 
@@ -24,9 +25,28 @@ _OUTSIDE_HOST = re.compile(
 _OUTSIDE_PHRASES = PROVIDER_PHRASES + TRAFFIC_PHRASES + CERTIFICATE_PHRASES + MAINTENANCE_PHRASES
 
 
-def nothing_features(case: Case, symptoms: Symptoms) -> tuple[Feature, ...]:
+def nothing_features(case: Case, scene: Scene) -> tuple[Feature, ...]:
     """Return everything measured that speaks for a cause other than a change."""
-    return tuple(_measure(case, symptoms))
+    return (*_measure(case, scene.symptoms), *_unchanged(case, scene))
+
+
+def _unchanged(case: Case, scene: Scene) -> Iterator[Feature]:
+    """Say when new errors start at services that nobody changed before the onset."""
+    if not scene.blame:
+        return
+    changed = {
+        service
+        for change in case.changes
+        if change.began_at <= scene.symptoms.onset
+        for service in touched_by(change)
+    }
+    counts = scene.new_errors
+    elsewhere = [pattern for pattern in counts if scene.blame[pattern].isdisjoint(changed)]
+    if elsewhere:
+        most = max(elsewhere, key=lambda pattern: (counts[pattern], pattern.signature))
+        value = sum(counts[pattern] for pattern in elsewhere) / sum(counts.values())
+        where = min(scene.blame[most])
+        yield Feature(WeightName.NOTHING_UNCHANGED, value, f"new errors at {where}, which nobody changed")
 
 
 def _measure(case: Case, symptoms: Symptoms) -> Iterator[Feature]:

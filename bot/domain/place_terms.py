@@ -50,7 +50,7 @@ def _certainty(scene: Scene) -> float:
 def _nearest(
     change: ChangeEvent, scene: Scene, distances: dict[ServiceName, int | None], near: int | None
 ) -> Iterator[Feature]:
-    symptoms, topology = scene.symptoms, scene.case.topology
+    symptoms = scene.symptoms
     # A word in a person's sentence may mean the service, or only be a word.
     only_a_word = symptoms.inferred and symptoms.pace is SymptomClass.TOLD
     if near == 0 and change.service in symptoms.services and not only_a_word:
@@ -67,7 +67,7 @@ def _nearest(
     elif any(_is_called(service, touched_by(change), scene) for service in symptoms.services):
         yield Feature(WeightName.DEPENDENT, 1.0, f"{change.service} calls what alerts, not the other way")
     else:
-        known = change.service in topology.callees or change.service in topology.callers
+        known = scene.is_known(change.service)
         sentence = "no call path to what alerts" if known else "nothing known ties it to what alerts"
         yield Feature(WeightName.NO_PATH, _certainty(scene), sentence)
 

@@ -1,9 +1,10 @@
 """One case, read once: its order in time, its neighbourhood, its errors."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import assert_never
 
 from bot.domain.change import ChangeEvent
@@ -59,6 +60,37 @@ class Scene:
             blame={pattern: _blamed(pattern, changed) for pattern in case.evidence.patterns},
         )
 
+    @cached_property
+    def new_errors(self) -> Mapping[ErrorPattern, float]:
+        """Return how many new errors of each pattern point at some service.
+
+        A service whose callee has new errors too may only pass them on, so its own count less.
+        """
+        found = {
+            p: p.novelty * p.count for p, named in self.blame.items() if named and p.novelty * p.count > 0
+        }
+        sources = {service for pattern in found for service in self.blame[pattern]}
+        return {
+            pattern: count * (_PASSED_ON if self._passes_on(self.blame[pattern], sources) else 1.0)
+            for pattern, count in found.items()
+        }
+
+    def _passes_on(self, blamed: frozenset[ServiceName], sources: Set[ServiceName]) -> bool:
+        calls = (self.case.topology.dependencies_of(service).keys() for service in blamed)
+        return all(not (sources - blamed).isdisjoint(called) for called in calls)
+
+    @cached_property
+    def near(self) -> Set[ServiceName]:
+        """Every service that alerts, is named, or has a path to or from what alerts."""
+        found = set(self.symptoms.placed)
+        for calls, called_by in self.around.values():
+            found.update(calls, called_by)
+        return found
+
+    def is_known(self, service: ServiceName) -> bool:
+        """Return whether any call edge names *service*."""
+        return service in self.case.topology.callees or service in self.case.topology.callers
+
     def last_before(self, change: ChangeEvent) -> ChangeEvent | None:
         """Return the last change that was live before *change*, same service and environment."""
         changes = self.timelines[change.service, change.environment]
@@ -78,6 +110,9 @@ class Scene:
 
 def _live_at(change: ChangeEvent) -> datetime:
     return change.live_at
+
+
+_PASSED_ON = 0.3  # Our choice: a caller often logs the failure of what it calls.
 
 
 def _half_life_min(pace: SymptomClass, half_lives: HalfLives) -> float:

@@ -13,11 +13,13 @@ from bot.domain.evidence import HostingRelation
 from bot.domain.ids import ServiceName
 from bot.domain.names import named_among
 from bot.domain.onset import SymptomClass, find_onset, symptom_class
+from bot.domain.spellings import spelled, spelled_in
 from bot.domain.vocabulary import words_of
 
 _POD_SUFFIX = re.compile(
     r"^(?P<service>.+?)(-[0-9a-f]{6,10})?-([0-9]{1,4}|[a-z0-9]{5})$|^(?P<bare>.*[a-z])[0-9]{1,2}$"
 )
+_POD = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+")
 _QUIET = re.compile(
     r"\bno[ _-]?(requests|traffic|data|operations|orders|messages)|NoRequests|NoTraffic|NoData"
 )
@@ -161,10 +163,29 @@ class _Names:
         if entity is not None and entity in self.service_of:
             return frozenset({self.service_of[entity]})
         if entity is not None and entity not in self.hosts:
-            return frozenset({entity})
+            return self.known_as(entity)
         if entity is not None:
             return frozenset()
-        return self.named_in(f"{alert.title}\n{alert.details}")
+        text = f"{alert.title}\n{alert.details}"
+        return self.named_in(text) or self.spelled_in(text)
+
+    def known_as(self, entity: ServiceName) -> frozenset[ServiceName]:
+        """Return the known service that *entity* spells in another way, itself when there is none."""
+        sets = (self.changed, self.topology, self.listed)
+        if not _is_in(entity, sets):
+            for names in sets:
+                if found := spelled(names, entity):
+                    return found
+        return frozenset({entity})
+
+    def spelled_in(self, text: str) -> frozenset[ServiceName]:
+        """Return the known services that *text* spells in another way, or of which it names an instance."""
+        sets = (self.changed, self.topology, self.listed)
+        found = frozenset[ServiceName]().union(*(spelled_in(names, text) for names in sets))
+        if found:
+            return found
+        pods = (_service_behind(token, sets) for token in _POD.findall(text))
+        return frozenset(service for service in pods if service is not None)
 
     def mentioned(self, alerts: tuple[Alert, ...]) -> Mapping[ServiceName, frozenset[ServiceName]]:
         """Return for each service what else every second of its alerts, or more, names."""

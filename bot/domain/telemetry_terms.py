@@ -37,8 +37,8 @@ def _shown(row: VersionEvidence) -> str:
 
 def error_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     touched = touched_by(change)
-    shares = {pattern: pattern.novelty * pattern.count for pattern, named in scene.blame.items() if named}
-    here = [pattern for pattern, share in shares.items() if touched & scene.blame[pattern] and share > 0]
+    shares = scene.new_errors
+    here = [pattern for pattern in shares if touched & scene.blame[pattern]]
     if here:
         newest = max(here, key=lambda p: (shares[p], p.signature))
         value = sum(shares[p] for p in here) / sum(shares.values())

@@ -1,6 +1,6 @@
 """What the words of a change share with those of the symptoms."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,15 @@ from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.mechanisms import MECHANISMS
 from bot.domain.onset import SymptomClass
 from bot.domain.scene import Scene
-from bot.domain.vocabulary import Rarity, families_of, families_of_words, saturated, words_of
+from bot.domain.vocabulary import (
+    FAILING_STEMS,
+    Rarity,
+    families_of,
+    families_of_words,
+    saturated,
+    words_of,
+    words_of_name,
+)
 from bot.domain.weights import WeightName
 
 _RATHER_NEW = 0.5  # Our choice: as new as an error nobody has a baseline for.
@@ -86,10 +94,10 @@ class _Query:
         names = () if symptoms.inferred else symptoms.services.keys()
         own = {word for name in names for word in words_of(name)}
         titles = symptoms.titles.lower()
+        told = (word.lower() for key, word in symptoms.title_words.items() if key not in own)
         return cls(
-            words=frozenset((symptoms.words.keys() | words_of(patterns).keys()) - own),
-            families=families_of(patterns)
-            | families_of_words(word.lower() for key, word in symptoms.title_words.items() if key not in own),
+            words=frozenset((symptoms.words.keys() | words_of(patterns).keys()) - own - FAILING_STEMS),
+            families=(families_of(patterns) | families_of_words(told)) - _OF_EVERY_ALERT,
             mechanisms=frozenset(m.name for m in MECHANISMS if m.told.search(titles)),
             own=frozenset(own),
             placed=symptoms.placed,
@@ -116,6 +124,8 @@ class _Query:
 
 
 _NONE: frozenset[str] = frozenset()
+_OF_EVERY_ALERT = frozenset({"errors"})
+"""What every alert is about tells no change from another."""
 
 
 def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
@@ -123,17 +133,16 @@ def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
     words, shared = reading.words[change.id], reading.shared[change.id]
     total = reading.name_rarity.total(shared.name) + reading.rarity.total(shared.said)
     if total > 0:
-        found = [words.name[word] for word in sorted(shared.name)]
-        found += [words.prose[word] for word in reading.rarity.rarest(shared.said)]
+        found = _spelled(words_of_name(change.service), sorted(shared.name))
+        found += _spelled(words_of(words.text), reading.rarity.rarest(shared.said))
         sentence = f"its description shares {_listed(found)} with the symptoms"
         yield Feature(WeightName.WORDS, saturated(total), sentence)
     if shared.touched:
-        found = [words.code[word] for word in reading.rarity.rarest(shared.touched)]
+        found = _spelled(words_of(words.read), reading.rarity.rarest(shared.touched))
         sentence = f"its files or diff share {_listed(found)} with the symptoms"
-        length = max(1.0, len(words.code) / _LONG_DIFF) ** 0.5
+        length = max(1.0, words.length / _LONG_DIFF) ** 0.5
         yield Feature(WeightName.CODE, saturated(reading.rarity.total(shared.touched) / length), sentence)
-    says_something = not (words.prose.keys() <= words.name.keys())
-    yield from _matters(change.service, shared, reading, says_something=says_something)
+    yield from _matters(change.service, shared, reading, says_something=bool(words.said))
 
 
 def _matters(
@@ -165,5 +174,13 @@ def _matters(
 _SENTENCES = {mechanism.name: mechanism.sentence for mechanism in MECHANISMS}
 
 
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(f"“{word}”" for word in list(words)[:3])
+def _spelled(words: Mapping[str, str], stems: Sequence[str]) -> list[str]:
+    """Return the first *stems* as their text spells them."""
+    return [words[key] for key in stems[:_LISTED]]
+
+
+_LISTED = 3
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"“{word}”" for word in words[:_LISTED])

@@ -5,9 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
+from typing import Final
 
 from bot.domain.concepts import FAMILIES_OF
-from bot.domain.lexicon import COMMON_WORDS, STOP_WORDS, TELLING_WORDS
+from bot.domain.lexicon import COMMON_WORDS, FAILING_WORDS, STOP_WORDS, TELLING_WORDS
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+[a-z]*")
@@ -32,10 +33,23 @@ def stem(word: str) -> str:
 def words_of(text: str) -> Mapping[str, str]:
     """Return stem → word for what *text* says; identifiers give their parts and themselves."""
     found: dict[str, str] = {}
-    for identifier in dict.fromkeys(_IDENTIFIER.findall(text[:_MAX_TEXT])):
-        for key, word in _parts_of(identifier):
-            found.setdefault(key, word)
+    # The last to be written stays, so the first spelling of a word is written last.
+    for identifier in reversed(_IDENTIFIER.findall(text[:_MAX_TEXT])):
+        found.update(_parts_of(identifier))
     return found
+
+
+def stems_in(text: str) -> frozenset[str]:
+    """Return the stems that `words_of` gives for *text*, in a third of the time."""
+    return _NONE.union(*map(_stems_of, set(_IDENTIFIER.findall(text[:_MAX_TEXT]))))
+
+
+_NONE: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=50_000)
+def _stems_of(identifier: str) -> frozenset[str]:
+    return frozenset(key for key, _ in _parts_of(identifier))
 
 
 @lru_cache(maxsize=20_000)
@@ -47,6 +61,12 @@ def words_of_name(name: str) -> Mapping[str, str]:
             if _says_something(part):
                 found[stem(part)] = part
     return found
+
+
+@lru_cache(maxsize=20_000)
+def stems_of_name(name: str) -> frozenset[str]:
+    """Return the stems that `words_of_name` gives."""
+    return frozenset(words_of_name(name))
 
 
 def _apart(word: str) -> list[str]:
@@ -127,13 +147,13 @@ def _by_stem() -> Mapping[str, frozenset[str]]:
     return found
 
 
-_FAMILIES_OF_STEM = _by_stem()
+FAMILIES_OF_STEM: Final = _by_stem()
 
 
 @lru_cache(maxsize=20_000)
 def families_of_word(word: str) -> frozenset[str]:
     """Return the families that one *word* in lower case belongs to."""
-    return _FAMILIES_OF_STEM.get(stem(word), frozenset())
+    return FAMILIES_OF_STEM.get(stem(word), frozenset())
 
 
 def _says_something(word: str) -> bool:
@@ -151,6 +171,9 @@ _LEAST_NUMBER = 3
 
 _COMMON = 0.5  # Our choice: a word that changes everywhere are full of is half a word.
 _COMMON_STEMS = frozenset(stem(word) for word in COMMON_WORDS)
+
+
+FAILING_STEMS = frozenset(stem(word) for word in FAILING_WORDS)
 
 
 class Rarity:

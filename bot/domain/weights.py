@@ -56,6 +56,7 @@ class WeightName(StrEnum):
     NOTHING_ONE_HOST = "nothing_one_host"
     NOTHING_FAILED_HOST = "nothing_failed_host"
     NOTHING_RIVAL = "nothing_rival"
+    NOTHING_UNCHANGED = "nothing_unchanged"
     NOTHING_OUTSIDE_HOST = "nothing_outside_host"
     NOTHING_VERSIONS_ALIKE = "nothing_versions_alike"
     NOTHING_UNLISTED_VERSION = "nothing_unlisted_version"

@@ -8,13 +8,14 @@ from functools import cache
 from redis.asyncio import Redis
 
 from adapters.store.redis.ledger import RedisChangeLedger
+from bot.domain.change import ChangeEvent
 from bot.domain.ids import ChangeId, ServiceName
 from bot.domain.topology import Topology
 from tests.builders import NOW, a_change
 
 SPREAD = timedelta(days=30)
 FAN_OUT = 17  # 17 + 17² + 17³ services below the first: 5,000 of them stand at most three calls deep.
-_BATCH = 5_000
+_BATCH = 1_000
 _TITLES = (
     "Retry payments twice",
     "Raise the pool of database connections",
@@ -33,9 +34,11 @@ for i = 6, #ARGV, 5 do
   local id, service, at, seconds, title = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   local body = ARGV[1] .. id .. ARGV[2] .. service .. ARGV[3] .. at .. ARGV[4] .. title .. ARGV[5]
   redis.call('HSET', '{changes}:change:' .. id, 'body', body, 'fingerprint', id, 'reported', seconds,
-             'sets', '{changes}:service:' .. service)
+             'sets', '{changes}:service:' .. service .. '\\n{changes}:all')
   redis.call('ZADD', '{changes}:service:' .. service, seconds, id)
+  redis.call('ZADD', '{changes}:all', seconds, id)
 end
+redis.call('ZREMRANGEBYRANK', '{changes}:all', 0, -20001)
 """
 
 
@@ -48,6 +51,36 @@ def tree(services: int) -> Topology:
     """Return a dependency graph in which each service but the first is called by one other."""
     names = names_of(services)
     return Topology.of((names[(number - 1) // FAN_OUT], names[number]) for number in range(1, services))
+
+
+def many_changes(changes: int, services: int) -> Iterator[ChangeEvent]:
+    """Yield *changes* of *services*, spread as in the ledger, no two of the same text."""
+    names = names_of(services)
+    rng = random.Random(5)  # noqa: S311 - The same changes in each run.
+    base = a_change()
+    for number in range(changes):
+        at = NOW - SPREAD * rng.random()
+        yield base.model_copy(
+            update={
+                "id": ChangeId(f"c-{number}"),
+                "service": rng.choice(names),
+                "version": None,
+                "previous_version": None,
+                "started_at": None,
+                "finished_at": at,
+                "reported_at": at,
+                "title": f"{rng.choice(_TITLES)} in {rng.choice(_PARTS)} of build {number}",
+                "body": " ".join(rng.choices(_PARTS, k=12)),
+                "files": (f"{rng.choice(_PARTS)}/{rng.choice(_PARTS)}.py",),
+            }
+        )
+
+
+_PARTS = tuple(
+    f"{first}{second}"
+    for first in ("order", "price", "stock", "ship", "mail", "user", "report", "search", "media", "tax")
+    for second in ("Reader", "Writer", "Cache", "Table", "Worker", "Client", "Limit", "Schedule", "Filter")
+)
 
 
 async def fill(redis: Redis, changes: int, services: int) -> None:

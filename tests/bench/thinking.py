@@ -1,8 +1,11 @@
 """Ranking, grouping, redaction and drawing: what the processor does beside waiting."""
 
+import gc
+import os
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from adapters.slack.views.card import card_blocks
@@ -11,6 +14,8 @@ from adapters.store.redis.ledger import RedisChangeLedger
 from bot.app.wording import cause_in_words
 from bot.domain.alert import Alert
 from bot.domain.card import Card, Offer
+from bot.domain.change import ChangeEvent
+from bot.domain.change_index import ChangeIndex, rings
 from bot.domain.correlation import Case, Ranking, rank_suspects
 from bot.domain.document import Line as Sentence
 from bot.domain.grouping import Grouper, GroupingRules
@@ -20,7 +25,8 @@ from bot.domain.proposal import ProposalState
 from bot.domain.redaction import Redactor
 from bot.domain.topology import Topology
 from bot.domain.weights import load_weights
-from tests.bench.changes import fill, names_of, tree
+from tests.bench.changes import fill, many_changes, names_of, tree
+from tests.bench.footprint import Memory
 from tests.bench.lines import Goal, Line, Scale, latencies, percentile
 from tests.bench.ops_log import ops_log
 from tests.bench.timing import timed
@@ -29,6 +35,7 @@ from tests.redis_server import redis_server
 
 LOOKBACK = timedelta(hours=24)
 SERVICES = 5_000
+WEIGHTS = load_weights()
 
 
 async def measure(scale: Scale) -> Sequence[Line]:
@@ -36,59 +43,113 @@ async def measure(scale: Scale) -> Sequence[Line]:
 
 
 async def _ranking(scale: Scale) -> Sequence[Line]:
-    """Look up and rank as an investigation does, over two ledgers of different size."""
+    """Find and rank in memory over two sets of different size, then ask the ledger as the bot does."""
     many, few = scale.of(1_000_000, 2_000), scale.of(10_000, 500)
     services = scale.of(SERVICES, 50)
-    small = await _rank_over(few, services, scale)
-    large = await _rank_over(many, services, scale)
-    whole = [sum(pair) for pair in large]
+    small = _rank_over(few, services, scale)
+    large = _rank_over(many, services, scale)
+    asked = await _ask_ledger(many, services, scale)
+    growth = percentile(large.whole, 50) / percentile(small.whole, 50)
     told = f"{many:,} changes of {services:,} services, graph of depth 3"
     return [
-        latencies("thinking.ranking", f"alert → ranking over {told}", whole, goals={"p99": 3.0}),
-        latencies("thinking.ranking_lookup", "of it the look-up in the ledger", [pair[0] for pair in large]),
-        latencies("thinking.ranking_rank", "of it rank_suspects", [pair[1] for pair in large]),
+        latencies("thinking.ranking", f"alert → ranking over {told}", large.whole, goals={"p99": 3.0}),
+        latencies("thinking.ranking_lookup", "of it the look-up in the index in memory", large.found),
+        latencies("thinking.ranking_rank", "of it rank_suspects, texts not read before", large.ranked),
         Line(
             name="thinking.ranking_growth",
             what=f"t({many:,}) / t({few:,}) at p50",
             unit="",
-            figures={"ratio": percentile(whole, 50) / percentile([sum(pair) for pair in small], 50)},
+            figures={"ratio": growth},
             goals={"ratio": Goal(bound=10)},
-            samples=len(whole),
+            samples=len(large.whole),
         ),
+        Line(
+            name="thinking.ranking_memory",
+            what=f"{many:,} changes in memory, 250 characters of text each",
+            unit="MB",
+            figures={"changes": large.changes_mb, "index": large.index_mb},
+            samples=1,
+        ),
+        latencies("thinking.ranking_ledger", f"the same look-up in Redis, {told}", asked.found),
+        latencies("thinking.ranking_ledger_rank", "rank_suspects of what Redis found", asked.ranked),
     ]
 
 
-async def _rank_over(changes: int, services: int, scale: Scale) -> list[tuple[float, float]]:
-    """Return for some alerts the seconds of the look-up and those of the ranking."""
-    topology = tree(services)
-    rng = random.Random(7)  # noqa: S311 - The same alerts in each run.
+@dataclass(frozen=True)
+class _Taken:
+    """Seconds for each alert; the first, which warms up, is left out."""
+
+    found: Sequence[float]
+    ranked: Sequence[float]
+    changes_mb: float = 0.0
+    index_mb: float = 0.0
+
+    @property
+    def whole(self) -> Sequence[float]:
+        return [sum(pair) for pair in zip(self.found, self.ranked, strict=True)]
+
+
+def _rank_over(changes: int, services: int, scale: Scale) -> _Taken:
+    topology, known = tree(services), frozenset(names_of(services))
+    empty = Memory(os.getpid()).rss / 1e6
+    recorded = list(many_changes(changes, services))
+    filled = Memory(os.getpid()).rss / 1e6
+    index = ChangeIndex(recorded)
+    indexed = Memory(os.getpid()).rss / 1e6
+    del recorded
+    gc.collect()
+    gc.freeze()  # As a process with a large, lasting index would: a full collection walks all of it.
+    try:
+        taken = [
+            _rank_once(index, topology, known, service)
+            for service in _some_services(services, scale.of(1_000, 3) + 1)
+        ]
+    finally:
+        gc.unfreeze()
+    found, ranked = zip(*taken[1:], strict=True)
+    return _Taken(found, ranked, filled - empty, indexed - filled)
+
+
+def _rank_once(
+    index: ChangeIndex, topology: Topology, known: frozenset[ServiceName], service: ServiceName
+) -> tuple[float, float]:
+    alert = an_alert(service=service)
+    start = time.perf_counter()
+    changes = index.near(rings([service], topology), NOW - LOOKBACK, NOW)
+    found = time.perf_counter()
+    _rank(alert, changes, topology, known)
+    return found - start, time.perf_counter() - found
+
+
+def _rank(
+    alert: Alert, changes: Sequence[ChangeEvent], topology: Topology, known: frozenset[ServiceName]
+) -> None:
+    case = Case(alerts=(alert,), changes=tuple(changes), topology=topology, services=known)
+    rank_suspects(case, WEIGHTS)
+
+
+async def _ask_ledger(changes: int, services: int, scale: Scale) -> _Taken:
+    topology, known = tree(services), frozenset(names_of(services))
+    taken: list[tuple[float, float]] = []
     with redis_server("--appendonly", "no") as server:
         redis = open_redis(server.url)
         try:
             await fill(redis, changes, services)
             ledger = RedisChangeLedger(redis)
-            some = rng.choices(names_of(services), k=scale.of(200, 3) + 1)
-            taken = [await _rank_once(ledger, topology, service) for service in some]
+            for service in _some_services(services, scale.of(300, 3) + 1):
+                start = time.perf_counter()
+                near = await ledger.near(tuple(rings([service], topology)), NOW - LOOKBACK, NOW)
+                found = time.perf_counter()
+                _rank(an_alert(service=service), near, topology, known)
+                taken.append((found - start, time.perf_counter() - found))
         finally:
             await redis.aclose()
-    return taken[1:]  # The first one warms up.
+    found_s, ranked_s = zip(*taken[1:], strict=True)
+    return _Taken(found_s, ranked_s)
 
 
-async def _rank_once(
-    ledger: RedisChangeLedger, topology: Topology, service: ServiceName
-) -> tuple[float, float]:
-    services = names_of(len(topology.callers) + 1)  # As an investigation asks: the whole catalogue.
-    start = time.perf_counter()
-    changes = await ledger.between(services, NOW - LOOKBACK, NOW)
-    found = time.perf_counter()
-    case = Case(
-        alerts=(an_alert(service=service),),
-        changes=tuple(changes),
-        topology=topology,
-        services=frozenset(services),
-    )
-    rank_suspects(case, load_weights())
-    return found - start, time.perf_counter() - found
+def _some_services(services: int, count: int) -> Sequence[ServiceName]:
+    return random.Random(7).choices(names_of(services), k=count)  # noqa: S311 - The same alerts in each run.
 
 
 def _grouping(scale: Scale) -> Line:

@@ -400,3 +400,41 @@ def test_the_onset_is_reported() -> None:
     late = alert(minutes_later=4)
 
     assert ONSET + timedelta(minutes=4) == rank_suspects(shop_case(alerts=[late]), WEIGHTS).onset
+
+
+def test_a_caller_that_passes_errors_on_is_blamed_less_than_the_callee_that_has_them() -> None:
+    evidence = Evidence(patterns=(pattern("boom", "checkout"), pattern("TypeError in total", "payments")))
+    asked = shop_case(change("checkout"), change("payments"))
+
+    first, second = rank_suspects(replace(asked, evidence=evidence), WEIGHTS).suspects
+    shares = {
+        suspect.change.service: next(t.log_odds for t in suspect.terms if t.name == WeightName.NOVEL_ERRORS)
+        for suspect in (first, second)
+    }
+    assert shares["payments"] > 3 * shares["checkout"] > 0
+
+
+def test_new_errors_at_a_service_that_nobody_changed_speak_against_every_change() -> None:
+    evidence = Evidence(patterns=(pattern("disk full", "ledger"),))
+    asked = shop_case(change("inventory", minutes_before=1), change("ledger", minutes_before=-5))
+
+    ranking = rank_suspects(replace(asked, evidence=evidence), WEIGHTS)
+    said = {term.name: term.sentence for term in ranking.nothing.terms}
+    assert "new errors at ledger, which nobody changed" == said[WeightName.NOTHING_UNCHANGED]
+
+
+def test_pinned_requirements_are_run_and_a_text_file_is_not() -> None:
+    def terms_of(path: str) -> set[str]:
+        ranking = rank_suspects(shop_case(change(title="New pins", files=[path])), WEIGHTS)
+        return {term.name for term in ranking.suspects[0].terms}
+
+    assert WeightName.INERT not in terms_of("requirements.txt")
+    assert WeightName.INERT not in terms_of("templates/vendor-data.txt.erb")
+    assert WeightName.INERT in terms_of("notes/history.txt")
+
+
+def test_that_something_failed_ties_no_change_to_a_symptom() -> None:
+    told = alert(title="Checkout fails with an exception")
+    ranking = rank_suspects(shop_case(change(title="Log failing exceptions"), alerts=[told]), WEIGHTS)
+
+    assert WeightName.WORDS not in {term.name for term in ranking.suspects[0].terms}
