@@ -66,14 +66,15 @@ def is_signed(values: Sequence[str], body: bytes, secrets: SigningSecrets) -> bo
 def glance(body: bytes) -> Mention | Ping | Ignored:
     """Return what *body* is about, in a fifth of the time of `parse_webhook`: enough to store it.
 
-    A key named twice inside the event, NaN or deep nesting may pass here. `parse_webhook` refuses them, and
-    every stored body goes through it before anything is done about it.
+    A key named twice inside the event or deep nesting may pass here. `parse_webhook` refuses them, and every
+    stored body goes through it before anything is done about it.
 
     Raises:
         MalformedBody: the body is not JSON, or seems to hold two events.
     """
-    has_one = body.count(b'"event"') == 1
-    return _about((_quickly(body) if has_one else None) or _strictly(body))
+    # Python's own reader takes NaN and Infinity for numbers; JSON knows neither.
+    is_plain = body.count(b'"event"') == 1 and b"NaN" not in body and b"Infinity" not in body
+    return _about((_quickly(body) if is_plain else None) or _strictly(body))
 
 
 def parse_webhook(body: bytes, *, received_at: datetime) -> IncidentEvent | Ping | Ignored:

@@ -288,6 +288,7 @@ async def test_pd_replay_a_repeated_delivery_is_stored_once() -> None:
         b'{"event": {"id": "a", "id": "b"}}',
         b'{"event": NaN}',
         b'{"event": -Infinity}',
+        a_body().replace(b'"agent": null', b'"agent": NaN'),
         b'{"event": 1e999}',
         a_body() + b"x",
         a_body() + a_body(),
@@ -394,10 +395,9 @@ async def test_only_post_is_answered() -> None:
     "spoilt",
     [
         a_body().replace(b'"agent": null', b'"agent": 1, "agent": 2'),
-        a_body().replace(b'"agent": null', b'"agent": NaN'),
         a_body().replace(b'"agent": null', b'"agent": ' + b"[" * 65 + b"]" * 65),
     ],
-    ids=["a key twice", "NaN", "deep"],
+    ids=["a key twice", "deep"],
 )
 async def test_pd_dup_keys_what_passes_the_glance_is_stored_and_nothing_is_done_about_it(
     spoilt: bytes,
