@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapters.evaluation.cases import read_file
+from adapters.sandbox.model import KEY, MODEL, ModelServer
+from adapters.sandbox.serving import serving
 from adapters.sandbox.stage import ALICE, BEN, GUEST
 from tests.scenarios.running import APPROVE, DETAILS, running
 
@@ -69,3 +71,23 @@ async def test_details_ask_about_suspects_that_the_card_does_not_name(tmp_path: 
         assert "Nothing runs from it." in await rig.told(ALICE.id, before)
         said = await rig.card(incident.id, "It was checkout")
         assert f": {ALICE.real_name}" in said.shown_text
+
+
+async def test_another_prompt_is_tried_on_what_the_model_was_given_then(tmp_path: Path) -> None:
+    model = ModelServer()
+    async with serving(model.app()) as address:
+        settings = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{address}/v1", "OPENAI_MODEL": MODEL}
+        async with running(tmp_path, settings=settings) as rig:
+            incident, _ = await rig.offered()
+            await rig.card(incident.id, "re-ranked within bounds")
+            asked = len(model.requests)
+
+            replayed = await rig.handrail(
+                "replay", incident.id, "--prompt", "v1", "--model", "another", "--json"
+            )
+
+    assert 0 == replayed.code, replayed.err
+    (one,) = [json.loads(line) for line in replayed.out.splitlines()]
+    assert one["before"]["first"] == one["after"]["first"] is not None
+    assert one["after"]["by"].startswith("another rank@v1+")
+    assert ["another"] == [request["model"] for request in model.requests[asked:]]
