@@ -21,6 +21,7 @@ from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
 from adapters.settings import Settings
 from adapters.slack.api import SCOPES, read_installation, slack_api
+from adapters.slack.channels import channel_problem
 from adapters.store.opening import open_store
 from adapters.store.redis.inbox import RedisInbox
 from adapters.wiring import model_config
@@ -33,6 +34,10 @@ class _Warn(Exception):
     """Works, but not as well as it could; the two arguments are what is so and the remedy."""
 
 
+class _Fails(Exception):
+    """Does not work, with a remedy of its own; the two arguments are what is so and the remedy."""
+
+
 Look = Callable[[], Awaitable[str]]
 
 
@@ -40,7 +45,7 @@ async def check_all(settings: Settings) -> list[Finding]:
     """Return one finding for each part, those of the neighbours in parallel."""
     files, first = _files(settings)
     looks: dict[str, tuple[Look, str]] = {
-        "Slack": (lambda: _slack(settings), "check SLACK_BOT_TOKEN, its scopes and SLACK_TEAM_ID"),
+        "Slack": (lambda: _slack(settings, files), "check SLACK_BOT_TOKEN, its scopes and SLACK_TEAM_ID"),
         "PagerDuty": (lambda: _pagerduty(settings), "check PAGERDUTY_API_TOKEN and PAGERDUTY_FROM_EMAIL"),
         "queue": (lambda: _redis(settings), "check REDIS_URL, or install handrail[embedded]"),
         "record": (lambda: _record(settings), "check DATABASE_URL and HANDRAIL_DATA_DIR"),
@@ -69,6 +74,8 @@ async def _look(what: str, look: Look, remedy: str) -> Finding:
             said = await look()
     except _Warn as exc:
         return Finding(what=what, verdict=Verdict.WARNING, said=str(exc.args[0]), remedy=str(exc.args[1]))
+    except _Fails as exc:
+        return _failed(what, str(exc.args[0]), str(exc.args[1]))
     except TimeoutError:
         return _failed(what, f"no answer within {EACH_S:g} s", remedy)
     except (HandrailError, RPCError, RuntimeError, OSError) as exc:
@@ -80,16 +87,32 @@ def _failed(what: str, said: str, remedy: str) -> Finding:
     return Finding(what=what, verdict=Verdict.FAILED, said=said, remedy=remedy)
 
 
-async def _slack(settings: Settings) -> str:
+async def _slack(settings: Settings, files: Files | None) -> str:
     token = settings.slack_bot_token.get_secret_value()
     async with slack_api(token, base_url=settings.slack_api_url) as api:
         installation = await read_installation(api, app_id=settings.slack_app_id)
-    if installation.team_id != settings.slack_team_id:
-        raise Invalid(f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}")
-    wanted = {scope for scopes in SCOPES.values() for scope in scopes}
-    if missing := sorted(wanted - set(installation.scopes)):
-        raise _Warn(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
-    return f"workspace {installation.team_id}, app {installation.app_id}"
+        if installation.team_id != settings.slack_team_id:
+            wrong = f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}"
+            raise Invalid(wrong)
+        wanted = {scope for scopes in SCOPES.values() for scope in scopes}
+        if missing := sorted(wanted - set(installation.scopes)):
+            raise _Warn(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
+        named = _named_channels(settings, files)
+        found = {channel: await channel_problem(api, channel) for channel in named}
+    if problems := [f"{named[channel]}: {problem}" for channel, problem in found.items() if problem]:
+        raise _Fails(
+            "; ".join(problems), "cards would reach nobody there: do what each says, then check again"
+        )
+    return f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}"
+
+
+def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
+    """Return each channel that cards may go to, with where it is named."""
+    named = {settings.slack_channel: ["SLACK_CHANNEL"]}
+    for name, service in files.catalogue.services.items() if files is not None else ():
+        if service.channel is not None:
+            named.setdefault(service.channel, []).append(f"{settings.handrail_services} ({name})")
+    return {channel: ", ".join(places) for channel, places in named.items()}
 
 
 async def _pagerduty(settings: Settings) -> str:

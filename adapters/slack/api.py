@@ -29,6 +29,7 @@ class Method(StrEnum):
 
     AUTH_TEST = "auth.test"
     BOTS_INFO = "bots.info"
+    CHANNEL = "conversations.info"
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
     UPDATE = "chat.update"
@@ -43,6 +44,7 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
     {
         Method.AUTH_TEST: (),
         Method.BOTS_INFO: ("users:read",),
+        Method.CHANNEL: ("channels:read", "groups:read"),
         Method.POST: ("chat:write",),
         Method.POST_EPHEMERAL: ("chat:write",),
         Method.UPDATE: ("chat:write",),

@@ -43,6 +43,10 @@ _TRIGGERS = frozenset({"exchanged_trigger_id", "expired_trigger_id", "invalid_tr
 _PERSONS = frozenset({"user_not_in_channel", "cannot_dm_bot"})
 
 
+class ChannelUnknown(Unavailable):
+    """The channel does not exist, or is a private one that the bot is not in: Slack does not say which."""
+
+
 def translated(method: str, error: Exception, *, is_write: bool) -> HandrailError:
     """Return what *error* of calling *method* means to a caller.
 
@@ -86,7 +90,8 @@ def _of_code(method: str, code: str, body: Mapping[str, object]) -> HandrailErro
             f"Slack refused {method}: the scope {body.get('needed')} is missing; {_REMEDIES[code]}."
         )
     if code in _REMEDIES:
-        return Unavailable(f"Slack refused {method} ({code}): {_REMEDIES[code]}.")
+        kind = ChannelUnknown if code == "channel_not_found" else Unavailable
+        return kind(f"Slack refused {method} ({code}): {_REMEDIES[code]}.")
     return Invalid(f"Slack refused {method} ({code}){_explained(body)}.")
 
 

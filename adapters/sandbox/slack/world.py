@@ -14,6 +14,7 @@ DEFAULT_SCOPES = (
     "commands",
     "files:write",
     "groups:history",
+    "groups:read",
     "im:history",
     "im:write",
     "pins:write",
