@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
-from adapters.files.catalogue import read_catalogue
+from adapters.files.catalogue import read_with_lines
+from adapters.files.loading import at
 from adapters.files.playbooks import missing_from, read_playbooks
 from adapters.logs import configure_logs
 from adapters.settings import Settings
@@ -50,10 +51,11 @@ def read_files(settings: Settings) -> Files:
     Raises:
         Invalid: a file is wrong; each problem names its file and line.
     """
-    catalogue = read_catalogue(settings.handrail_services)
+    path = settings.handrail_services
+    catalogue, where = read_with_lines(path)
     playbooks = read_playbooks(settings.handrail_playbooks)
-    if problems := missing_from(catalogue, playbooks):
-        raise InvalidCatalogue("\n".join(problems))
+    if missing := missing_from(catalogue, playbooks):
+        raise InvalidCatalogue("\n".join(at(path, where.of(m.path), m.problem) for m in missing))
     return Files(catalogue=catalogue, playbooks=playbooks)
 
 

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
@@ -17,16 +18,30 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
+from adapters.problems import in_words
 from bot.domain.errors import Invalid
 
-PREFIX: Final = "HANDRAIL_"
+_OURS: Final = ("HANDRAIL_", "SLACK_", "PAGERDUTY_")
 AUDIT_FILE: Final = "audit.db"
 _NAMED: Final = "HANDRAIL_SECRET_"
-_NEIGHBOURS: Final = ("SLACK_", "PAGERDUTY_", "OPENAI_", "TEMPORAL_", "REDIS_", "DATABASE_")
+# Other programs have variables of these too, so that only a slip of the pen is refused.
+_SHARED: Final = ("OPENAI_", "TEMPORAL_", "REDIS_", "DATABASE_")
+_KNOWN_SLIPS: Final = MappingProxyType(
+    {
+        "OPENAI_API_BASE": "OPENAI_BASE_URL",
+        "OPENAI_API_BASE_URL": "OPENAI_BASE_URL",
+        "OPENAI_API_URL": "OPENAI_BASE_URL",
+        "OPENAI_KEY": "OPENAI_API_KEY",
+        "OPENAI_MODEL_NAME": "OPENAI_MODEL",
+        "OPENAI_TOKEN": "OPENAI_API_KEY",
+    }
+)
 _TRACING: Final = ("LANGSMITH_", "LANGCHAIN_")
 
 Filled = Annotated[SecretStr, Field(min_length=8)]
+ChannelId = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 _SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
 _NO_SLACK: Final = "set SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (Socket Mode)"
@@ -55,12 +70,12 @@ class Settings(BaseModel):
     )
     slack_team_id: str = Field(min_length=1, description="The one workspace that may act (`T…`).")
     slack_app_id: str | None = Field(default=None, description="Our app's id (`A…`); others are refused.")
-    slack_channel: str = Field(
-        min_length=1, description="Channel id for cards without a channel of their own."
+    slack_channel: ChannelId = Field(
+        description="Id (`C…`) of the channel for cards without a channel of their own."
     )
     slack_api_url: Address = Field(default="https://slack.com/api/", description="Slack's Web API.")
     pagerduty_api_token: Filled = Field(description="A REST API key.")
-    pagerduty_webhook_secrets: Filled = Field(
+    pagerduty_webhook_secrets: SecretStr = Field(
         description="Secrets of the V3 webhook subscription, separated by commas while one is rotated."
     )
     pagerduty_from_email: str = Field(
@@ -121,6 +136,9 @@ class Settings(BaseModel):
     )
     handrail_github_secret: Filled | None = Field(
         default=None, description="Checks GitHub's deliveries; unset: that route is closed."
+    )
+    handrail_pagerduty_dependencies: bool = Field(
+        default=True, description="Read PagerDuty's service dependencies too, every 10 minutes."
     )
     handrail_approval_minutes: float = Field(
         default=15, gt=0, le=1440, description="Minutes until a proposal expires."
@@ -236,9 +254,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate({**given, "secrets": secrets})
     except ValidationError as exc:
         problems += [
-            _in_words(error["loc"], error["msg"], error["type"])
-            for error in exc.errors()
-            if environment.get(_variable(error["loc"]), "said").strip()
+            _told(error) for error in exc.errors() if environment.get(_variable(error["loc"]), "said").strip()
         ]
         raise InvalidSettings("\n".join(dict.fromkeys(problems))) from None
     if problems:
@@ -267,15 +283,22 @@ def store_settings(environment: Mapping[str, str]) -> StoreSettings:
     )
 
 
+def playbooks_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of playbooks, without asking for any token."""
+    named = environment.get("HANDRAIL_PLAYBOOKS")
+    return Path(named or Settings.model_fields["handrail_playbooks"].default)
+
+
 def _unknown(environment: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
-    """Our own prefix must be known; a neighbour's prefix only when it looks like a slip of the pen."""
+    """Three prefixes are ours, so a name must be known; a shared one must not look like a slip of the pen."""
     problems = []
     for name in environment:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.85)
-        is_ours = name.startswith(PREFIX) and not name.startswith(_NAMED)
-        is_slip = name.startswith(_NEIGHBOURS) and near
+        meant = _KNOWN_SLIPS.get(name) or (near[0] if near else None)
+        is_ours = name.startswith(_OURS) and not name.startswith(_NAMED)
+        is_slip = name.startswith(_SHARED) and meant
         if name not in names and (is_ours or is_slip):
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = f" Did you mean {meant}?" if meant else " Unset it."
             problems.append(f"{name}: no such setting.{hint}")
         if name.startswith(_NAMED) and not _SECRET_NAME.fullmatch(name.removeprefix(_NAMED)):
             problems.append(f"{name}: plans could not name it; use A-Z, 0-9 and _ after {_NAMED}")
@@ -312,10 +335,9 @@ def _variable(where: tuple[int | str, ...]) -> str:
             return ""
 
 
-def _in_words(where: tuple[int | str, ...], message: str, kind: str) -> str:
-    name = _variable(where)
-    if kind == "missing":
-        described = Settings.model_fields[str(where[0])].description or ""
+def _told(error: ErrorDetails) -> str:
+    name = _variable(error["loc"])
+    if error["type"] == "missing":
+        described = Settings.model_fields[str(error["loc"][0])].description or ""
         return f"{name}: is not set. {described}"
-    text = message.removeprefix("Value error, ")
-    return f"{name}: {text}" if name else text
+    return f"{name}: {in_words(error)}" if name else in_words(error)

@@ -63,8 +63,12 @@ def settings_page() -> str:
     ]
     table = markdown_table(("variable", "type", "default", "what it is"), rows)
     return (
-        "# Settings\n\nSettings are environment variables. A missing, blank, unknown or wrong one stops the "
-        f"start, and every one of them is named at once.\n\n{table}"
+        "# Settings\n\nSettings are environment variables. A missing, blank or wrong one stops the start, "
+        "and every one of them is named at once. A name that no setting has stops it too if it begins with "
+        "`HANDRAIL_`, `SLACK_` or `PAGERDUTY_`; of `OPENAI_`, `TEMPORAL_`, `REDIS_` and `DATABASE_`, which "
+        "other programs use as well, only names that look like a slip of the pen do. (In Kubernetes, set "
+        "`enableServiceLinks: false`: it would make such names of services called `handrail` or `slack`.)"
+        f"\n\n{table}"
     )
 
 

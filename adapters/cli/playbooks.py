@@ -1,5 +1,6 @@
 """`handrail playbooks`: check them, and print the schema an editor uses."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,16 @@ playbooks_app = typer.Typer(help="Check playbooks.", no_args_is_help=True)
 
 @playbooks_app.command()
 def lint(
-    folder: Annotated[Path, typer.Argument(help="The folder of playbooks.")] = Path("playbooks"),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="The folder of playbooks; default: HANDRAIL_PLAYBOOKS, else playbooks."),
+    ] = None,
 ) -> None:
     """Check every playbook; each problem names its file and line. Example: handrail playbooks lint"""
     from adapters.files.playbooks import read_playbooks
+    from adapters.settings import playbooks_folder
 
-    for loaded in read_playbooks(folder).values():
+    for loaded in read_playbooks(folder or playbooks_folder(os.environ)).values():
         playbook = loaded.playbook
         typer.echo(f"{playbook.id}: ok, risk {playbook.risk.value}, {len(playbook.steps)} steps")
 

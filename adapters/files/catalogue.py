@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adapters.files.loading import read_model
+from adapters.files.strict_yaml import Lines
 from bot.domain.catalogue import Catalogue, CatalogueFile
 from bot.domain.errors import InvalidCatalogue
 
@@ -13,5 +14,11 @@ def read_catalogue(path: Path) -> Catalogue:
     Raises:
         InvalidCatalogue: the file is missing or wrong; each problem names its line.
     """
-    file = read_model(path, CatalogueFile, InvalidCatalogue).value
-    return Catalogue(services=dict(file.services))
+    return read_with_lines(path)[0]
+
+
+def read_with_lines(path: Path) -> tuple[Catalogue, Lines]:
+    """Return the service catalogue and where its parts stand; it raises the same."""
+    read = read_model(path, CatalogueFile, InvalidCatalogue)
+    found = read.value
+    return Catalogue(services=dict(found.services), service_graph=found.service_graph), read.where

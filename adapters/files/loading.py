@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from adapters.files.strict_yaml import MAX_BYTES, Lines, YamlError, load
+from adapters.problems import in_words
 from bot.domain.errors import Invalid
+from bot.domain.frozen import WrongPart
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,6 +45,8 @@ def read_model(path: Path, model: type[M], error: type[Invalid]) -> Read[M]:
         document, where = load(text)
     except YamlError as exc:
         raise error(at(path, exc.line, str(exc))) from exc
+    if document is None:
+        raise error(f"{path}: is empty; its first line is `{next(iter(model.model_fields))}:`")
     try:
         return Read(model.model_validate_json(_as_json(document), strict=True), raw, where)
     except ValidationError as exc:
@@ -62,7 +67,13 @@ def _problems(path: Path, where: Lines, exc: ValidationError) -> list[str]:
         if error["type"] != "too_short"
         or not any(other["loc"][: len(error["loc"])] == error["loc"] != other["loc"] for other in errors)
     ]
-    return [at(path, where.of(e["loc"]), _in_words(e["loc"], e["msg"], e["type"])) for e in named]
+    return [at(path, where.of(_place(e)), _told(e)) for e in named]
+
+
+def _place(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Return which part is wrong; a check over several parts says which of them it means."""
+    cause = error.get("ctx", {}).get("error")
+    return (*error["loc"], *(cause.path if isinstance(cause, WrongPart) else ()))
 
 
 def _as_json(document: object) -> str:
@@ -70,11 +81,10 @@ def _as_json(document: object) -> str:
     return json.dumps(document)
 
 
-def _in_words(where: tuple[int | str, ...], message: str, kind: str) -> str:
-    field = ".".join(str(part) for part in where)
+def _told(error: ErrorDetails) -> str:
+    kind, field = error["type"], ".".join(str(part) for part in error["loc"] if part != "[key]")
     if kind == "extra_forbidden":
         return f"`{field}` is no known key; remove it or mend its spelling"
     if kind == "missing":
         return f"`{field}` is missing"
-    text = message.removeprefix("Value error, ")
-    return f"`{field}`: {text}" if field else text
+    return f"`{field}`: {in_words(error)}" if field else in_words(error)

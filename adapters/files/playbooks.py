@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.files.loading import at, read_model
 from bot.domain.catalogue import Catalogue, Service
 from bot.domain.errors import InvalidPlaybook
-from bot.domain.ids import Digest, PlaybookId
+from bot.domain.ids import Digest, PlaybookId, ServiceName
 from bot.domain.playbook import HttpStep, LoadedPlaybook, Playbook, VerifyStep
 
 SCHEMA_FILE = "schema.json"
@@ -49,24 +50,38 @@ def read_playbook(path: Path) -> LoadedPlaybook:
     return LoadedPlaybook(playbook=read.value, sha256=Digest(hashlib.sha256(read.raw).hexdigest()))
 
 
-def missing_from(catalogue: Catalogue, playbooks: Mapping[PlaybookId, LoadedPlaybook]) -> list[str]:
-    """Name what the services' entries lack: playbooks that do not exist, and what allowed ones need."""
-    problems: list[str] = []
-    for name, service in catalogue.services.items():
-        problems += [
-            f"services.yaml: {name} depends on {other!r}, which has no entry"
-            for other in service.dependencies
-            if other not in catalogue.services
-        ]
-        for wanted in service.playbooks:
-            if wanted not in playbooks:
-                problems.append(f"services.yaml: {name} allows playbook {wanted!r}, which does not exist")
-                continue
-            problems += [
-                f"services.yaml: {name} allows playbook {wanted!r}, which needs the {what}"
-                for what in _lacking(service, playbooks[wanted].playbook)
-            ]
-    return problems
+@dataclass(frozen=True)
+class Missing:
+    """What an entry of the catalogue names and nothing has; *path* leads to where it is named."""
+
+    path: tuple[str | int, ...]
+    problem: str
+
+
+def missing_from(catalogue: Catalogue, playbooks: Mapping[PlaybookId, LoadedPlaybook]) -> list[Missing]:
+    """Return what the services' entries lack: playbooks that do not exist, and what allowed ones need."""
+    return [missing for name in catalogue.services for missing in _missing_from(name, catalogue, playbooks)]
+
+
+def _missing_from(
+    name: ServiceName, catalogue: Catalogue, playbooks: Mapping[PlaybookId, LoadedPlaybook]
+) -> Iterator[Missing]:
+    service = catalogue.services[name]
+    for index, other in enumerate(service.dependencies):
+        if other not in catalogue.services:
+            said = f"{name} depends on {other!r}, which has no entry: add `{other}: {{}}`, or remove it here"
+            yield Missing(("services", name, "dependencies", index), said)
+    for index, wanted in enumerate(service.playbooks):
+        path = ("services", name, "playbooks", index)
+        if wanted not in playbooks:
+            said = (
+                f"{name} allows playbook {wanted!r}, which does not exist: there are {', '.join(playbooks)}"
+            )
+            yield Missing(path, said)
+            continue
+        for what in _lacking(service, playbooks[wanted].playbook):
+            said = f"{name} allows playbook {wanted!r}, which needs the {what}: add it to {name}"
+            yield Missing(path, said)
 
 
 def _lacking(service: Service, playbook: Playbook) -> list[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from bot.domain.frozen import Frozen
+from bot.domain.frozen import Frozen, WrongPart
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
 from bot.domain.playbook import HeaderName, Identifier, Line
 from bot.domain.topology import Edge, Topology
@@ -28,6 +28,7 @@ HttpAddress = Annotated[
     StringConstraints(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._/-]*)?$"),
     AfterValidator(_reachable),
 ]
+ChannelId = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
@@ -151,8 +152,8 @@ class Service(Frozen):
 
     pagerduty: tuple[Name, ...] = Field(default=(), description="PagerDuty service ids.")
     names: tuple[Name, ...] = Field(default=(), description="Names that change sources use for it.")
-    channel: str | None = Field(
-        default=None, description="Slack channel id; default: the setting SLACK_CHANNEL."
+    channel: ChannelId | None = Field(
+        default=None, description="Slack channel id (`C…`); default: the setting SLACK_CHANNEL."
     )
     environments: tuple[Name, ...] = ("production",)
     owner: str = ""
@@ -177,26 +178,47 @@ class Service(Frozen):
     dependencies: tuple[ServiceName, ...] = ()
 
 
+class ServiceGraph(Frozen):
+    """Where OpenTelemetry's service-graph metrics say who calls whom."""
+
+    url: HttpAddress = Field(description="A Prometheus server.")
+    query: str = Field(
+        default="sum by (client, server) (rate(traces_service_graph_request_total[1h])) > 0",
+        min_length=1,
+        max_length=2000,
+        description="Gives one series for each edge, with the labels `client` and `server`.",
+    )
+    headers: dict[HeaderName, Line] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+
+
 class CatalogueFile(Frozen):
     """The whole of `services.yaml`."""
 
     services: dict[Annotated[ServiceName, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")], Service]
+    service_graph: ServiceGraph | None = Field(
+        default=None, description="A further source of who calls whom, beside `dependencies`."
+    )
 
     @model_validator(mode="after")
     def _no_name_twice(self) -> "CatalogueFile":
-        _refuse_shared(("PagerDuty id", name, s.pagerduty) for name, s in self.services.items())
-        _refuse_shared(("name", name, {name, *s.names}) for name, s in self.services.items())
+        entries = self.services.items()
+        _refuse_shared("PagerDuty id", ((n, id_, "pagerduty") for n, s in entries for id_ in s.pagerduty))
+        own = [(name, str(name), "names") for name in self.services]
+        _refuse_shared("name", [*own, *((n, also, "names") for n, s in entries for also in s.names)])
         return self
 
 
-def _refuse_shared(claims: Iterable[tuple[str, ServiceName, Iterable[str]]]) -> None:
+def _refuse_shared(what: str, claims: Iterable[tuple[ServiceName, str, str]]) -> None:
+    """Refuse a value that two services claim; a claim is the service, the value and the field."""
     owner: dict[str, ServiceName] = {}
-    for what, service, values in claims:
-        for value in values:
-            if owner.setdefault(value, service) != service:
-                raise ValueError(
-                    f"{what} {value!r} belongs to both {owner[value]!r} and {service!r}: keep one"
-                )
+    for service, value, field in claims:
+        if owner.setdefault(value, service) != service:
+            raise WrongPart(
+                f"{what} {value!r} belongs to both {owner[value]!r} and {service!r}: keep one",
+                ("services", service, field),
+            )
 
 
 @dataclass(frozen=True)
@@ -204,6 +226,7 @@ class Catalogue:
     """The services by name, with the look-ups the application needs."""
 
     services: dict[ServiceName, Service]
+    service_graph: ServiceGraph | None = None
 
     def by_pagerduty_id(self, pagerduty_id: str | None) -> ServiceName | None:
         """Return the service mapped to *pagerduty_id*, or None when no entry names it."""

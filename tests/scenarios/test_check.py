@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from adapters.sandbox.stage import Stage, running_stage
+from adapters.sandbox.slack import SlackChannel
+from adapters.sandbox.stage import CHANNEL, Stage, running_stage
 from tests.scenarios.running import ROOT, Finished, handrail, quick_playbooks
 
 pytestmark = [
@@ -21,7 +22,11 @@ pytestmark = [
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("checked")
     quick_playbooks(folder)
-    async with running_stage(folder, rate=5, is_watched=False) as running:
+    channels = (
+        SlackChannel("C0NOTINVITED", "somewhere", bot_is_member=False),
+        SlackChannel("C0ARCHIVED", "was-once", is_archived=True),
+    )
+    async with running_stage(folder, rate=5, is_watched=False, more_channels=channels) as running:
         yield running
 
 
@@ -52,6 +57,53 @@ async def test_a_neighbour_that_refuses_is_exit_code_1_and_named(stage: Stage) -
 
     assert ended.code == 1
     assert [what for what, verdict in verdicts(ended).items() if verdict == "failed"] == ["Slack"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "says"),
+    [
+        ("C0NOWHERE", "SLACK_CHANNEL: C0NOWHERE is no channel that the bot can see: correct the id"),
+        ("C0NOTINVITED", "SLACK_CHANNEL: the bot is not in #somewhere (C0NOTINVITED): /invite @handrail in"),
+        ("C0ARCHIVED", "SLACK_CHANNEL: #was-once (C0ARCHIVED) is archived: name another channel"),
+    ],
+)
+async def test_a_channel_that_no_card_would_reach_fails_with_its_remedy(
+    stage: Stage, channel: str, says: str
+) -> None:
+    ended = await handrail(settings_of(stage, SLACK_CHANNEL=channel), "check", "--json")
+
+    assert ended.code == 1
+    [slack] = [f for f in json.loads(ended.out)["findings"] if f["what"] == "Slack"]
+    assert slack["verdict"] == "failed"
+    assert slack["said"].startswith(says)
+    assert slack["remedy"]
+
+
+async def test_the_channel_of_a_service_is_looked_at_too(stage: Stage, tmp_path: Path) -> None:
+    services = tmp_path / "ours.yaml"
+    text = (stage.folder / "services.yaml").read_text()
+    services.write_text(text.replace(f"channel: {CHANNEL}", "channel: C0NOWHERE"))
+
+    ended = await handrail(settings_of(stage, HANDRAIL_SERVICES=str(services)), "check", "--json")
+
+    [slack] = [f for f in json.loads(ended.out)["findings"] if f["what"] == "Slack"]
+    assert slack["said"].startswith(f"{services} (checkout): C0NOWHERE is no channel")
+
+
+async def test_a_channel_by_its_name_is_refused_before_anything_is_asked(stage: Stage) -> None:
+    ended = await handrail(settings_of(stage, SLACK_CHANNEL="#incidents"), "check")
+
+    assert ended.code == 2
+    assert "SLACK_CHANNEL: must be a channel's id (`C…`)" in ended.out
+
+
+async def test_playbooks_are_linted_where_the_settings_say(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("id: broken\n")
+
+    ended = await handrail({"HANDRAIL_PLAYBOOKS": str(tmp_path)}, "playbooks", "lint")
+
+    assert ended.code == 2
+    assert f"{tmp_path}/broken.yaml:1:" in ended.err
 
 
 async def test_wrong_settings_are_exit_code_2_and_each_is_named(stage: Stage) -> None:

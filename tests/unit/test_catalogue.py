@@ -5,10 +5,22 @@ from pathlib import Path
 import pytest
 
 from adapters.files.catalogue import read_catalogue
+from adapters.ground import read_files
+from adapters.settings import read_settings
 from bot.domain.catalogue import Catalogue, ExpositionSignal
 from bot.domain.errors import InvalidCatalogue
 from bot.domain.ids import ServiceName
 
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+A_BOT = {
+    "SLACK_BOT_TOKEN": "xoxb-bot-token",
+    "SLACK_SIGNING_SECRET": "signing-secret",
+    "SLACK_TEAM_ID": "T0HANDRAIL",
+    "SLACK_CHANNEL": "C0INCIDENTS",
+    "PAGERDUTY_API_TOKEN": "pagerduty-token",
+    "PAGERDUTY_WEBHOOK_SECRETS": "webhook-secret",
+    "PAGERDUTY_FROM_EMAIL": "bot@example.com",
+}
 GOOD = """\
 services:
   checkout:
@@ -95,15 +107,21 @@ def test_the_dependencies_make_the_call_graph(catalogue: Catalogue) -> None:
         (("users: [U0DANA]", "users: [dana]"), 22, "users.0"),
         (("users: [U0DANA]", "users: ['']"), 22, "users.0"),
         (("    environments: [production]", "    region: no"), 6, "region` is no known key"),
+        (("channel: C0CHECKOUT", "channel: '#shop'"), 5, "must be a channel's id (`C…`)"),
+        (
+            ("url: http://127.0.0.1:8041\n", "url: 127.0.0.1:8041\n"),
+            9,
+            "must be an address such as `https://",
+        ),
         (("    environments: [production]", "    channel: C0OTHER"), 6, "'channel' stands twice"),
         (
             ("pagerduty: [PPAYMENTS]", "pagerduty: [PCHECKOUT]"),
-            1,
+            26,
             "belongs to both 'checkout' and 'payments'",
         ),
         (("pagerduty: [PPAYMENTS]", "pagerduty: ['']"), 26, "pagerduty.0"),
-        (("pagerduty: [PPAYMENTS]", "names: [shop]"), 1, "name 'shop' belongs to both"),
-        (("pagerduty: [PPAYMENTS]", "names: [checkout]"), 1, "name 'checkout' belongs to both"),
+        (("pagerduty: [PPAYMENTS]", "names: [shop]"), 26, "name 'shop' belongs to both"),
+        (("pagerduty: [PPAYMENTS]", "names: [checkout]"), 26, "name 'checkout' belongs to both"),
         (("  payments:\n", "  Payments:\n"), 25, "Payments"),
         (("  payments:\n", "  ../etc:\n"), 25, "etc"),
         (("[rollback-deploy]", "[../../etc/passwd]"), 20, "playbooks.0"),
@@ -138,3 +156,26 @@ def test_a_missing_file_is_named_with_the_reason(tmp_path: Path) -> None:
         read_catalogue(path)
 
     assert f"{path}: cannot be read: No such file or directory" == str(caught.value)
+
+
+def test_an_empty_file_is_told_how_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "services.yaml"
+    path.write_text("# nothing yet\n")
+
+    with pytest.raises(InvalidCatalogue) as caught:
+        read_catalogue(path)
+
+    assert f"{path}: is empty; its first line is `services:`" == str(caught.value)
+
+
+def test_what_an_entry_names_and_nothing_has_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    """The file may be called anything: HANDRAIL_SERVICES says how."""
+    path = a_catalogue(tmp_path, ("[payments]", "[ledger]")).rename(tmp_path / "our-services.yaml")
+    settings = read_settings({**A_BOT, "HANDRAIL_SERVICES": str(path), "HANDRAIL_PLAYBOOKS": str(PLAYBOOKS)})
+
+    with pytest.raises(InvalidCatalogue) as caught:
+        read_files(settings)
+
+    assert [
+        f"{path}:24: checkout depends on 'ledger', which has no entry: add `ledger: {{}}`, or remove it here"
+    ] == str(caught.value).splitlines()

@@ -198,9 +198,12 @@ def test_whatever_an_entry_lacks_is_reported_before_the_start() -> None:
         }
     )
 
+    allows = "checkout allows playbook"
+    there_are = "disable-flag, drain-backend, restart-service, rollback-deploy"
+    depended, first, second = ("dependencies", 0), ("playbooks", 0), ("playbooks", 1)
     assert [
-        "services.yaml: checkout depends on 'ledger', which has no entry",
-        "services.yaml: checkout allows playbook 'rollback-deploy', which needs the endpoint 'deploy'",
-        "services.yaml: checkout allows playbook 'rollback-deploy', which needs the signal 'error_ratio'",
-        "services.yaml: checkout allows playbook 'reboot-the-moon', which does not exist",
-    ] == missing_from(catalogue, read_playbooks(SHIPPED))
+        (depended, "checkout depends on 'ledger', which has no entry: add `ledger: {}`, or remove it here"),
+        (first, f"{allows} 'rollback-deploy', which needs the endpoint 'deploy': add it to checkout"),
+        (first, f"{allows} 'rollback-deploy', which needs the signal 'error_ratio': add it to checkout"),
+        (second, f"{allows} 'reboot-the-moon', which does not exist: there are {there_are}"),
+    ] == [(m.path[2:], m.problem) for m in missing_from(catalogue, read_playbooks(SHIPPED))]

@@ -66,7 +66,9 @@ def test_a_blank_variable_is_never_the_same_as_an_unset_one(name: str, blank: st
     assert [f"{name}: is blank. Give it a value, or unset it."] == refused(an_environment(**{name: blank}))
 
 
-@pytest.mark.parametrize("secrets", [",,,,,,,,", "webhook-old,", "webhook-old,,webhook-new", "a,b,c,d,e"])
+@pytest.mark.parametrize(
+    "secrets", [",,,,,,,,", "webhook-old,", "webhook-old,,webhook-new", "a,b,c,d,e", "a,,b"]
+)
 def test_webhook_secrets_that_hold_an_empty_one_do_not_start(secrets: str) -> None:
     assert ["PAGERDUTY_WEBHOOK_SECRETS: each secret between the commas has at least 8 characters"] == refused(
         an_environment(PAGERDUTY_WEBHOOK_SECRETS=secrets)
@@ -77,8 +79,12 @@ def test_webhook_secrets_that_hold_an_empty_one_do_not_start(secrets: str) -> No
     ("name", "says"),
     [
         ("HANDRAIL_PROT", "HANDRAIL_PROT: no such setting. Did you mean HANDRAIL_PORT?"),
-        ("HANDRAIL_BOGUS", "HANDRAIL_BOGUS: no such setting."),
-        ("HANDRAIL_SECRETS_X", "HANDRAIL_SECRETS_X: no such setting."),
+        ("HANDRAIL_BOGUS", "HANDRAIL_BOGUS: no such setting. Unset it."),
+        ("HANDRAIL_SECRETS_X", "HANDRAIL_SECRETS_X: no such setting. Unset it."),
+        ("SLACK_HOME", "SLACK_HOME: no such setting. Unset it."),
+        ("PAGERDUTY_TOKEN", "PAGERDUTY_TOKEN: no such setting. Did you mean PAGERDUTY_API_TOKEN?"),
+        ("OPENAI_API_BASE", "OPENAI_API_BASE: no such setting. Did you mean OPENAI_BASE_URL?"),
+        ("OPENAI_KEY", "OPENAI_KEY: no such setting. Did you mean OPENAI_API_KEY?"),
         ("SLACK_BOT_TOKENS", "SLACK_BOT_TOKENS: no such setting. Did you mean SLACK_BOT_TOKEN?"),
         ("PAGERDUTY_API_TOCKEN", "PAGERDUTY_API_TOCKEN: no such setting. Did you mean PAGERDUTY_API_TOKEN?"),
         ("OPENAI_APIKEY", "OPENAI_APIKEY: no such setting. Did you mean OPENAI_API_KEY?"),
@@ -90,7 +96,7 @@ def test_a_slip_of_the_pen_is_refused_with_the_name_that_was_meant(name: str, sa
     assert [says] == refused(an_environment(**{name: "some-value"}))
 
 
-@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "SLACK_HOME", "REDIS_PORT", "REDIS_SERVICE_HOST", "PATH"])
+@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "REDIS_PORT", "REDIS_SERVICE_HOST", "PATH"])
 def test_other_programs_variables_are_left_alone(name: str) -> None:
     assert isinstance(read_settings(an_environment(**{name: "some-value"})), Settings)
 
@@ -144,6 +150,27 @@ def test_a_wrong_value_is_refused_by_name_and_never_repeated(name: str, value: s
 
     assert [name] == [problem.split(":")[0] for problem in problems]
     assert "canary" not in "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SLACK_CHANNEL", "#incidents", "must be a channel's id (`C…`), not its name"),
+        ("SLACK_BOT_TOKEN", "short", "must have at least 8 characters"),
+        ("OPENAI_BASE_URL", "api.example.com", "must be an address such as `https://host.example/path`"),
+        ("PAGERDUTY_FROM_EMAIL", "bot", "must be an e-mail address"),
+        ("HANDRAIL_PORT", "many", "must be a whole number"),
+        ("HANDRAIL_PORT", "65536", "must be at most 65535"),
+        ("HANDRAIL_APPROVAL_MINUTES", "0", "must be greater than 0"),
+        ("HANDRAIL_RESOLVE", "perhaps", "must be true or false"),
+        ("HANDRAIL_LOG_LEVEL", "loud", "must be one of debug, info, warning, error"),
+        ("HANDRAIL_MODEL_PRICE", "cheap", "must be two prices with a slash between"),
+    ],
+)
+def test_a_wrong_value_is_told_what_it_should_be(name: str, value: str, says: str) -> None:
+    [problem] = refused(an_environment(**{name: value}))
+
+    assert problem.startswith(f"{name}: {says}")
 
 
 def test_all_kinds_of_problems_are_told_together() -> None:
