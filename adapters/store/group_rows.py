@@ -1,6 +1,6 @@
 """The rows of grouping, as one transaction sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,8 +17,16 @@ class GroupRows(Protocol):
         """Return those that grouping decides about, neither muted nor split, by the time they were opened."""
         ...
 
-    def heard_since(self, start: datetime) -> int:
-        """Return how many were heard of at *start* or later, muted ones too."""
+    def held_by(self, incident: IncidentId) -> Sequence[Member]:
+        """Return the others whose card or group is that of *incident*, in order of opening."""
+        ...
+
+    def of_groups(self, groups: Collection[IncidentId], start: datetime, end: datetime) -> Sequence[Member]:
+        """Return what `between` returns, of some groups alone."""
+        ...
+
+    def were_heard_since(self, start: datetime, number: int) -> bool:
+        """Say whether so many were heard of at *start* or later, muted ones too."""
         ...
 
     def merged_into(self, host: str) -> Sequence[Member]:

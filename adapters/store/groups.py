@@ -79,14 +79,29 @@ def _place(
     record = tx.rows.incidents.get(incident.id)
     if record is not None and record.card is not None:
         fresh = fresh.model_copy(update={"standing": Standing.OWN})
-    elif known is None and tx.rows.groups.heard_since(tx.now - rules.storm_window) >= rules.storm_incidents:
+    elif known is None and tx.rows.groups.were_heard_since(
+        tx.now - rules.storm_window, rules.storm_incidents
+    ):
         return _mute(tx, fresh, rules, channel)
-    window = [*_around(tx, fresh, rules), fresh]
+    window = [*_near_in_time(tx, fresh, rules), fresh]
     return _apply(tx, fresh, window, regroup(window, fresh.order, topology, rules), _LATE)
 
 
 _UNPLACED: Mapping[str, object] = {"is_open": True, "host": None, "is_told": False}
 _LATE = "an incident opened earlier became known, and it belongs elsewhere"
+
+
+def _near_in_time(tx: Transaction, member: Member, rules: MergingRules) -> list[Member]:
+    """Return what *member* may join, and all that was opened after it, without itself.
+
+    A group that takes it has had an incident within the time of silence, so older groups are not read.
+    """
+    start, at, rows = member.opened_at - rules.reach, member.opened_at, tx.rows.groups
+    recent = rows.between(at - rules.grouping.idle, at + 2 * rules.reach)
+    names = {one.group for one in recent} - {one.incident for one in recent}
+    earlier = rows.of_groups(names, start, at - rules.grouping.idle) if names else ()
+    found = {one.incident: one for one in (*earlier, *recent)}
+    return [one for one in found.values() if one.incident != member.incident]
 
 
 def _around(tx: Transaction, member: Member, rules: MergingRules) -> list[Member]:
@@ -135,10 +150,10 @@ def _close(tx: Transaction, incident: Incident, topology: Topology, rules: Mergi
     host = (IncidentId(known.host),) if known.standing is Standing.MERGED and known.host else ()
     if known.standing in (Standing.MUTED, Standing.SPLIT):
         return Placing(member=closed)
-    window = [*_around(tx, closed, rules), closed]
-    since = since_closing(closed, window)
+    since = since_closing(closed, tx.rows.groups.held_by(incident.id))
     if since is None:
         return Placing(member=closed, touched=host)
+    window = [*_around(tx, closed, rules), closed]
     changed = regroup(window, since, topology, rules)
     placing = _apply(tx, closed, window, changed, f"{incident.id} was resolved")
     return placing.model_copy(update={"touched": tuple(dict.fromkeys((*host, *placing.touched)))})

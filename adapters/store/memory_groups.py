@@ -1,6 +1,6 @@
 """The rows of grouping in memory, as SQL keeps them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,8 +27,18 @@ class MemoryGroups:
             if member.standing in (Standing.OWN, Standing.MERGED) and start <= member.opened_at <= end
         )
 
-    def heard_since(self, start: datetime) -> int:
-        return sum(member.heard_at >= start for member in self.by_id.values())
+    def held_by(self, incident: IncidentId) -> Sequence[Member]:
+        return self._ordered(
+            member
+            for member in self.by_id.values()
+            if incident in (member.host, member.group) and member.incident != incident
+        )
+
+    def of_groups(self, groups: Collection[IncidentId], start: datetime, end: datetime) -> Sequence[Member]:
+        return [member for member in self.between(start, end) if member.group in groups]
+
+    def were_heard_since(self, start: datetime, number: int) -> bool:
+        return sum(member.heard_at >= start for member in self.by_id.values()) >= number
 
     def merged_into(self, host: str) -> Sequence[Member]:
         return self._ordered(

@@ -61,7 +61,6 @@ class _Group:
     started_at: datetime
     ends_at: datetime
     """When it takes nothing more, unless another alert comes before."""
-    near: Mapping[ServiceName, int]
     size: int = 0
     stormy: bool = False
     firing: set[Fingerprint] = field(default_factory=set)
@@ -127,8 +126,10 @@ class Grouper:
                 return group, MergeRule.SAME_ALERT, f"“{alert.title}” again"
         if service is not None and hurt:
             return hurt[0], MergeRule.SAME_SERVICE, f"{service} already hurts in this group"
-        reached = [g for g in groups if service in g.near] if service is not None else []
-        near = [(hops, g) for g in reached if (hops := self._hops(g, alert)) is not None]
+        # Distances are the same both ways, so one walk from the alert's service serves all groups.
+        around = self._around(service) if service is not None else {}
+        reached = [group for group in groups if group.anchor in around]
+        near = [(hops, g) for g in reached if (hops := self._hops(g, alert, around)) is not None]
         if near:
             hops, group = min(near, key=lambda pair: (pair[0], -pair[1].size, pair[1].id))
             return (
@@ -148,19 +149,16 @@ class Grouper:
         stormy = (group for group in self._open if group.stormy)
         return max(stormy, key=lambda group: (group.size, group.id), default=None)
 
-    def _hops(self, group: _Group, alert: Alert) -> int | None:
-        if alert.service is None:
+    def _hops(self, group: _Group, alert: Alert, around: Mapping[ServiceName, int]) -> int | None:
+        if group.anchor is None:
             return None
-        hops = group.near.get(alert.service)
-        if hops is None or hops <= self._rules.hops:
+        hops = around[group.anchor]
+        if hops <= self._rules.hops:
             return hops
         return hops if not group.words.isdisjoint(stems_of(alert.title)) else None
 
     def _start(self, alert: Alert) -> _Group:
-        near = self._around(alert.service) if alert.service is not None else {}
-        group = _Group(
-            id=f"g-{alert.id}", anchor=alert.service, started_at=alert.at, ends_at=alert.at, near=near
-        )
+        group = _Group(id=f"g-{alert.id}", anchor=alert.service, started_at=alert.at, ends_at=alert.at)
         self._open.append(group)
         return group
 

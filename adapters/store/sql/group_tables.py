@@ -14,12 +14,14 @@ group_members = Table(
     Column("heard_at", Moment, nullable=False),
     Column("standing", Text, nullable=False),
     Column("host", Text),
+    Column("named", Text, nullable=False),  # The incident that its group is named after.
     Column("open", Integer, nullable=False),
     Column("told", Integer, nullable=False),
     Column("snapshot", Text, nullable=False),
     Index("group_members_by_opening", "opened_at"),
     Index("group_members_by_hearing", "heard_at"),
     Index("group_members_by_host", "host", "open", "heard_at"),
+    Index("group_members_by_group", "named", "opened_at"),
     Index("group_members_by_state", "open", "standing", "told"),
 )
 

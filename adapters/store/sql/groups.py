@@ -1,11 +1,11 @@
 """The rows of grouping as SQL rows: whole values as JSON, with what they are found by beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, func, insert, or_, select, update
 
 from adapters.store.sql.group_tables import group_members, merges, storms
 from adapters.store.sql.reading import read_json
@@ -14,6 +14,7 @@ from bot.domain.merging import Member, MergeEntry, Standing, Storm
 
 _m = group_members.c
 _MERGED = _m.standing == Standing.MERGED.value
+_GROUPED = (Standing.OWN.value, Standing.MERGED.value)
 _MUTED = _m.standing == Standing.MUTED.value
 
 
@@ -34,6 +35,7 @@ class SqlGroups:
                 "heard_at": member.heard_at,
                 "standing": member.standing.value,
                 "host": member.host,
+                "named": member.group,
                 "open": int(member.is_open),
                 "told": int(member.is_told),
                 "snapshot": member.model_dump_json(),
@@ -41,18 +43,31 @@ class SqlGroups:
         )
 
     def between(self, start: datetime, end: datetime) -> Sequence[Member]:
-        grouped = (Standing.OWN.value, Standing.MERGED.value)
         return self._members(
             select(_m.snapshot)
-            .where(_m.opened_at.between(start, end), _m.standing.in_(grouped))
+            .where(_m.opened_at.between(start, end), _m.standing.in_(_GROUPED))
             .order_by(_m.opened_at, _m.incident)
         )
 
-    def heard_since(self, start: datetime) -> int:
-        found = self.connection.scalar(
-            select(func.count()).select_from(group_members).where(_m.heard_at >= start)
+    def held_by(self, incident: IncidentId) -> Sequence[Member]:
+        return self._members(
+            select(_m.snapshot)
+            .where(or_(_m.host == incident, _m.named == incident), _m.incident != incident)
+            .order_by(_m.opened_at, _m.incident)
         )
-        return found or 0
+
+    def of_groups(self, groups: Collection[IncidentId], start: datetime, end: datetime) -> Sequence[Member]:
+        return self._members(
+            select(_m.snapshot)
+            .where(_m.named.in_(groups), _m.opened_at.between(start, end), _m.standing.in_(_GROUPED))
+            .order_by(_m.opened_at, _m.incident)
+        )
+
+    def were_heard_since(self, start: datetime, number: int) -> bool:
+        # Asked in a storm of ten thousand: the one that decides is looked at, and nothing is counted.
+        last = select(_m.heard_at).order_by(_m.heard_at.desc()).offset(number - 1).limit(1)
+        found = self.connection.scalar(last)
+        return found is not None and found >= start
 
     def merged_into(self, host: str) -> Sequence[Member]:
         return self._members(
