@@ -164,6 +164,7 @@ async def running_stage(
     is_watched: bool = True,
     roll_seconds: float = 0.3,
     more_channels: tuple[SlackChannel, ...] = (),
+    more_services: tuple[Service, ...] = (),
 ) -> AsyncIterator[Stage]:
     """Start everything around a bot for the length of the block; *folder* takes its files.
 
@@ -174,7 +175,8 @@ async def running_stage(
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(running_slack(_slack(known, more_channels), port=slack_port))
         await slack.deliver_to(f"http://127.0.0.1:{bot_port}/slack/events")
-        pagerduty = SandboxPagerDuty(_pagerduty(known, bot_port), clock=lambda: datetime.now(UTC))
+        config = _pagerduty(known, bot_port, more_services)
+        pagerduty = SandboxPagerDuty(config, clock=lambda: datetime.now(UTC))
         pagerduty_url = await stack.enter_async_context(serving(pagerduty.app))
         model = ModelServer()
         model_url = await stack.enter_async_context(serving(model.app()))
@@ -263,7 +265,7 @@ def _slack(known: Secrets, more_channels: tuple[SlackChannel, ...]) -> SlackConf
     )
 
 
-def _pagerduty(known: Secrets, bot_port: int) -> PagerDutyConfig:
+def _pagerduty(known: Secrets, bot_port: int, more_services: tuple[Service, ...]) -> PagerDutyConfig:
     return PagerDutyConfig(
         users=(
             User(id="PALICE1", name=ALICE.real_name, email=ALICE.email),
@@ -279,6 +281,7 @@ def _pagerduty(known: Secrets, bot_port: int) -> PagerDutyConfig:
                 integration_key=known.routing_key,
                 grouping=True,
             ),
+            *more_services,
         ),
         tokens=(RestToken(token=known.pagerduty_token),),
         subscriptions=(

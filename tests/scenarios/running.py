@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 
 from adapters.sandbox.bot_process import BotProcess
-from adapters.sandbox.pagerduty.models import AlertSpec, Incident
+from adapters.sandbox.pagerduty.models import AlertSpec, Incident, Service
 from adapters.sandbox.slack import Delivery, Message, SandboxSlack, SlackChannel
 from adapters.sandbox.stage import ALICE, CHANNEL, PAGERDUTY_SERVICE, Stage, running_stage
 from tests.scenarios.processes import descendants, ended
@@ -207,6 +207,7 @@ async def running(
     playbooks: Path | None = None,
     services: Callable[[str], str] = lambda yaml: yaml,
     more_channels: tuple[SlackChannel, ...] = (),
+    more_services: tuple[Service, ...] = (),
 ) -> AsyncIterator[Rig]:
     """Run a stage and a bot; afterwards no process of it and no temporary folder is left.
 
@@ -215,7 +216,12 @@ async def running(
     temporary = folder / "tmp"
     temporary.mkdir()
     async with running_stage(
-        folder, rate=20, is_watched=is_watched, roll_seconds=roll_seconds, more_channels=more_channels
+        folder,
+        rate=20,
+        is_watched=is_watched,
+        roll_seconds=roll_seconds,
+        more_channels=more_channels,
+        more_services=more_services,
     ) as stage:
         catalogue = folder / "services.yaml"
         catalogue.write_text(services(catalogue.read_text()))
