@@ -36,6 +36,7 @@ from adapters.llm.building import LateAnalyst
 from adapters.llm.config import Endpoint as ModelEndpoint
 from adapters.llm.config import ModelConfig, Price
 from adapters.llm.prompts import read_prompts
+from adapters.pagerduty.dependencies import PagerDutyDependencies
 from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
 from adapters.pagerduty.route import pagerduty_route
@@ -172,6 +173,13 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     settings = core.settings
     client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
     signals = ServiceSignals(client, core.clock)
+    api = RestApi(
+        settings.pagerduty_api_token,
+        base_url=settings.pagerduty_api_url,
+        from_email=settings.pagerduty_from_email,
+    )
+    incidents = PagerDutyIncidents(api, core.files.catalogue)
+    stack.push_async_callback(incidents.aclose)
     sources = await stack.enter_async_context(
         evidence_sources(
             core.files.catalogue,
@@ -179,19 +187,13 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
             settings.secrets,
             github_api_url=settings.handrail_github_api_url,
             mcp=settings.handrail_mcp,
+            pager=PagerDutyDependencies(api, core.files.catalogue)
+            if settings.handrail_pagerduty_dependencies
+            else None,
         )
     )
     redis = open_redis(core.engine.redis_url)
     stack.push_async_callback(redis.aclose)
-    incidents = PagerDutyIncidents(
-        RestApi(
-            settings.pagerduty_api_token,
-            base_url=settings.pagerduty_api_url,
-            from_email=settings.pagerduty_from_email,
-        ),
-        core.files.catalogue,
-    )
-    stack.push_async_callback(incidents.aclose)
     scratch = core.folder.path / "commands"
     scratch.mkdir(mode=0o700, exist_ok=True)
     command_runner = CommandRunner(

@@ -192,6 +192,7 @@ def services_page() -> str:
             ("A service", catalogue.Service),
             ("`approvers`", catalogue.Approvers),
             ("`endpoints`: each of them", catalogue.Endpoint),
+            ("`service_graph`, beside `services`", catalogue.ServiceGraph),
         )
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"

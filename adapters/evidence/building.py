@@ -7,12 +7,14 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from adapters.evidence.call_graph import GraphSource, watched_graph
 from adapters.evidence.exposition import Counters
 from adapters.evidence.github import GitHubDiffs
 from adapters.evidence.guard import Origin, guarded_client
 from adapters.evidence.logs import HttpLogs
 from adapters.evidence.mcp_file import read_mcp_file
 from adapters.evidence.metrics import HttpMetrics
+from adapters.evidence.service_graph import ServiceGraphMetrics
 from adapters.evidence.source_http import Asking
 from bot.app.world import Sources
 from bot.domain.catalogue import Catalogue
@@ -30,8 +32,11 @@ async def evidence_sources(
     *,
     github_api_url: str,
     mcp: Path | None,
+    pager: GraphSource | None = None,
 ) -> AsyncIterator[Sources]:
     """Yield what the catalogue and *mcp* name. GitHub is asked with `secret:GITHUB_TOKEN` when there is one.
+
+    *pager* tells who calls whom beside the catalogue's own sources; all are read in the background.
 
     Raises:
         Invalid: the file of added tools is wrong, or what reads it is not installed.
@@ -40,17 +45,24 @@ async def evidence_sources(
     async with guarded_client(frozenset(origins(catalogue, github_api_url))) as client:
         asking = Asking(client, secrets)
         token = f"Bearer secret:{GITHUB_TOKEN}" if GITHUB_TOKEN in secrets else None
-        yield Sources(
-            logs=HttpLogs(asking),
-            metrics=HttpMetrics(asking, counters),
-            diffs=GitHubDiffs(asking, api_url=github_api_url, token=token),
-            added=added,
-        )
+        graphs = [pager] if pager is not None else []
+        if catalogue.service_graph is not None:
+            graphs.append(ServiceGraphMetrics(asking, catalogue, catalogue.service_graph))
+        async with watched_graph(catalogue, graphs) as graph:
+            yield Sources(
+                logs=HttpLogs(asking),
+                metrics=HttpMetrics(asking, counters),
+                diffs=GitHubDiffs(asking, api_url=github_api_url, token=token),
+                added=added,
+                graph=graph,
+            )
 
 
 def origins(catalogue: Catalogue, github_api_url: str) -> Iterator[Origin]:
     """Yield every origin that the settings name: these may be private, all others must be public."""
     yield Origin.of(github_api_url)
+    if catalogue.service_graph is not None:
+        yield Origin.of(catalogue.service_graph.url)
     for service in catalogue.services.values():
         yield from (Origin.of(metric.url) for metric in service.metrics.values())
         if service.logs is not None:

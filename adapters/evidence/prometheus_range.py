@@ -1,7 +1,7 @@
 """Range queries and shares by version, from a Prometheus server."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -82,15 +82,9 @@ async def by_version(asking: Asking, metric: Metric) -> Sequence[VersionShare]:
     Raises:
         NotFound, Unavailable: no answer, or values that are no shares.
     """
-    answer = await asking.ask(
-        _InstantAnswer,
-        f"{metric.url.rstrip('/')}/api/v1/query",
-        params={"query": metric.query},
-        headers=metric.headers,
-    )
     shares: dict[str, float] = {}
-    for sample in answer.data.result:
-        version, failed = sample.metric.get(VERSION), _finite(sample.value[1])
+    for labels, failed in await instant(asking, metric.url, metric.query, metric.headers):
+        version = labels.get(VERSION)
         if version is None or version in shares:
             raise Unavailable(f"the query at {metric.url} does not give one series for each {VERSION}")
         if failed is None:
@@ -99,6 +93,20 @@ async def by_version(asking: Asking, metric: Metric) -> Sequence[VersionShare]:
             raise Unavailable(f"the query at {metric.url} gives {failed:g}, which is no share from 0 to 1")
         shares[version] = failed
     return tuple(VersionShare(version=name, failed=failed) for name, failed in sorted(shares.items()))
+
+
+async def instant(
+    asking: Asking, url: str, query: str, headers: Mapping[str, str]
+) -> Sequence[tuple[Mapping[str, str], float | None]]:
+    """Return labels and value of every series that *query* gives now; None for a value that is not finite.
+
+    Raises:
+        NotFound, Unavailable: no answer.
+    """
+    answer = await asking.ask(
+        _InstantAnswer, f"{url.rstrip('/')}/api/v1/query", params={"query": query}, headers=headers
+    )
+    return [(sample.metric, _finite(sample.value[1])) for sample in answer.data.result]
 
 
 def _finite(text: str) -> float | None:

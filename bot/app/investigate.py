@@ -146,7 +146,7 @@ def _may_be_behind(world: World, incident: Incident, change: ChangeEvent) -> boo
     """Say whether *change* began before the incident, in its service or in something that this calls."""
     if incident.service is None or change.began_at > incident.opened_at + SECOND:
         return False
-    near = world.catalogue.topology().dependencies_of(incident.service)
+    near = world.topology().dependencies_of(incident.service)
     return change.service == incident.service or change.service in near
 
 
@@ -200,7 +200,7 @@ def case_of(world: World, gathered: Gathered) -> Case:
     return Case(
         alerts=tuple(_placed(alert, incident) for alert in alerts),
         changes=gathered.changes,
-        topology=world.catalogue.topology(),
+        topology=world.topology(),
         evidence=Evidence(
             versions=gathered.observed.versions,
             patterns=gathered.observed.patterns,
@@ -296,7 +296,7 @@ async def _changes(world: World, incident: Incident) -> Sequence[ChangeEvent]:
     hurt = frozenset(service for service in named if service is not None)
     if not hurt:
         return await world.ledger.between(list(world.catalogue.services), start, now)
-    return await world.ledger.near(tuple(rings(hurt, world.catalogue.topology())), start, now)
+    return await world.ledger.near(tuple(rings(hurt, world.topology())), start, now)
 
 
 async def _signals(world: World, name: ServiceName | None) -> tuple[tuple[str, Reading], ...]:

@@ -271,7 +271,7 @@ def _weights(record: IncidentRecord) -> tuple[Section, ...]:
 def _neighbours(world: World, service: ServiceName | None) -> list[str]:
     if service is None or service not in world.catalogue.services:
         return ["The service has no entry in services.yaml."]
-    topology = world.catalogue.topology()
+    topology = world.topology()
     calls = sorted(topology.callees.get(service, ()))
     called_by = sorted(topology.callers.get(service, ()))
     return [
