@@ -159,7 +159,7 @@ def _confidence(world: World, coverage: Coverage, prior: float) -> float:
     """Return the rules' calibrated probability of the suspect that now stands first."""
     raw = min(1.0 - 1e-9, max(1e-9, prior))
     calibrated = world.weights.calibration.apply(log(raw / (1.0 - raw)))
-    return min(calibrated, coverage.share) if coverage.unreachable else calibrated
+    return coverage.cap(calibrated)
 
 
 def _prose(world: World, dossier: Dossier, grounded: Grounded) -> str:

@@ -16,13 +16,14 @@ _HIGH, _MEDIUM = 0.85, 0.6  # Our choice of words; the number stands beside them
 def cause_in_words(ranking: Ranking, evidence: tuple[Line, ...]) -> Cause:
     """Return what the card says about the cause, from the deterministic ranking alone."""
     shown = ranking.suspects[:SHOWN_SUSPECTS]
-    confidence = ranking.confidence if ranking.named else ranking.nothing.probability
+    nothing = ranking.coverage.cap(ranking.nothing.probability)
+    confidence = ranking.confidence if ranking.named else nothing
     return Cause(
         headline=_headline(ranking),
         confidence_percent=round(confidence * 100),
         confidence_word=confidence_word(confidence),
         suspects=tuple(_suspect_line(suspect) for suspect in shown),
-        nothing_changed_percent=round(ranking.nothing.probability * 100),
+        nothing_changed_percent=round(nothing * 100),
         nothing_reasons=reasons(ranking.nothing.terms),
         evidence=evidence,
         speaker=RULES_ONLY,

@@ -109,6 +109,10 @@ class Coverage(Frozen):
         asked = len(self.answered) + len(self.unreachable)
         return 1.0 if asked == 0 else len(self.answered) / asked
 
+    def cap(self, probability: float) -> float:
+        """Return what may be claimed of *probability*: a source that did not answer may know better."""
+        return min(probability, self.share) if self.unreachable else probability
+
 
 class ChangeRecord(Frozen):
     """How the earlier changes of one service went."""

@@ -139,6 +139,27 @@ async def test_without_the_pager_the_card_still_stands_and_says_what_is_missing(
     assert "degraded PagerDuty" in bot.telemetry.said
 
 
+@pytest.mark.parametrize("changes", [[], None], ids=["nothing changed", "a change is suspected"])
+async def test_what_did_not_answer_lowers_what_is_claimed_whatever_is_claimed(
+    changes: list[ChangeEvent] | None,
+) -> None:
+    bot = a_bot(changes=changes)
+    bot.pager.is_down = True
+    await bot.hear(pagerduty_service_id="PUNMAPPED" if changes == [] else "PCHECKOUT")
+    await bot.course()
+    record = await bot.world.book.get(ID)
+
+    assert record is not None
+    assert record.assessment is not None
+    assert record.assessment.ranking is not None
+    cause, coverage = record.assessment.cause, record.assessment.ranking.coverage
+    assert cause.headline.startswith("No change" if changes == [] else "Probably")
+    most = round(coverage.share * 100)
+    assert (most, 2) == (50, len(cause.limits))
+    assert (cause.confidence_percent <= most, cause.nothing_changed_percent <= most) == (True, True)
+    assert cause.confidence_word != "high"
+
+
 async def test_an_old_page_opens_a_card_only_when_the_pager_says_that_it_is_open(bot: Bot) -> None:
     bot.time.advance(timedelta(days=8))
     bot.pager.is_down = True
