@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from typer.testing import CliRunner, Result
 
 from adapters.cli.main import app
