@@ -1,7 +1,7 @@
 """Re-learn the weights from labelled cases: a conditional logit, drawn towards the weights it starts from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 from adapters.evaluation.cases import LabelledCase
@@ -31,6 +31,8 @@ class Example:
     """Who may be the culprit: one, or all that nobody has ruled out."""
     share: float
     """How much this case counts: each file counts alike, whatever its size."""
+    told: bool = False
+    """A person's words are what is known of the symptoms."""
 
 
 def learnable(cases: Iterable[LabelledCase], start: Weights) -> tuple[Example, ...]:
@@ -43,9 +45,7 @@ def _alike(files: Sequence[Sequence[Example]]) -> tuple[Example, ...]:
     files = [file for file in files if file]
     size = sum(len(file) for file in files) / max(1, len(files))
     return tuple(
-        Example(e.candidates, e.right, e.share * min(_MOST_SHARE, size / len(file)))
-        for file in files
-        for e in file
+        replace(e, share=e.share * min(_MOST_SHARE, size / len(file))) for file in files for e in file
     )
 
 
@@ -57,7 +57,7 @@ def _example(labelled: LabelledCase, start: Weights) -> Example | None:
     vectors = [_vector(features) for _, features in measured.candidates] + [_vector(measured.nothing)]
     if not right or len(right) == len(vectors):
         return None
-    return Example(candidates=tuple(vectors), right=right, share=labelled.strength)
+    return Example(candidates=tuple(vectors), right=right, share=labelled.strength, told=measured.told)
 
 
 def _right(labelled: LabelledCase, ids: Sequence[ChangeId]) -> frozenset[int]:
@@ -105,6 +105,7 @@ def fit_weights(examples: Sequence[Example], start: Weights, *, source: str, ver
         weights=weights,
         half_lives=start.half_lives,
         calibration=start.calibration,
+        calibration_told=start.calibration_told,
         decision=start.decision,
     )
 
@@ -197,24 +198,26 @@ def relearn(files: Mapping[str, Sequence[LabelledCase]], start: Weights, *, vers
         f"fitted on {', '.join(names)}; drawn to version {start.version} as {PRIOR_STRENGTH:.0f} cases would"
     )
     examples = {name: learnable(files[name], start) for name in names}
-    held_out: list[tuple[float, bool, float]] = []
+    held_out: dict[bool, list[tuple[float, bool, float]]] = {False: [], True: []}
     for part, others in _parts([examples[name] for name in names]):
         weights = fit_weights(_alike(others), start, source=source, version=version)
-        held_out += [
-            (*_first(e, weights.values), e.share * min(_MOST_SHARE, _CALIBRATION_SHARE / len(part)))
-            for e in part
-            if _is_judged(e, weights.values)
-        ]
+        for e in part:
+            if _is_judged(e, weights.values):
+                share = e.share * min(_MOST_SHARE, _CALIBRATION_SHARE / len(part))
+                held_out[e.told].append((*_first(e, weights.values), share))
     fitted = fit_weights(_alike(list(examples.values())), start, source=source, version=version)
-    calibration = start.calibration
-    if len(held_out) >= _ENOUGH:
-        told = f"Platt on {', '.join(names)}, each left out of the fit"
-        calibration = fit_calibration(held_out, source=told)
+    platt = f"Platt on {', '.join(names)}, each left out of the fit"
+    calibration, calibration_told = start.calibration, start.calibration_told
+    if len(held_out[False]) >= _ENOUGH:
+        calibration = fit_calibration(held_out[False], source=platt)
+    if len(held_out[True]) >= _ENOUGH:
+        calibration_told = fit_calibration(held_out[True], source=f"{platt}; those that a person told")
     return Weights(
         version=version,
         weights=fitted.weights,
         half_lives=start.half_lives,
         calibration=calibration,
+        calibration_told=calibration_told,
         decision=start.decision,
     )
 

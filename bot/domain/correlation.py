@@ -14,6 +14,7 @@ from bot.domain.frozen import Frozen
 from bot.domain.glance import likeliest
 from bot.domain.ids import ChangeId
 from bot.domain.nothing_terms import nothing_features
+from bot.domain.onset import SymptomClass
 from bot.domain.rollback import looks_like_a_fix
 from bot.domain.scene import Scene
 from bot.domain.symptoms import read_symptoms
@@ -77,6 +78,8 @@ class Measured:
     """A case before any weight: what fitting learns from."""
 
     onset: AwareDatetime
+    told: bool
+    """A person's words are what is known of the symptoms."""
     candidates: tuple[tuple[ChangeEvent, tuple[Feature, ...]], ...]
     nothing: tuple[Feature, ...]
 
@@ -96,6 +99,7 @@ def measure(case: Case, weights: Weights) -> Measured:
     reading = Reading.of(found, scene)
     return Measured(
         onset=symptoms.onset,
+        told=symptoms.pace is SymptomClass.TOLD,
         candidates=tuple(
             [(change, (*plain[change.id], *text_features(change, reading))) for change in found]
         ),
@@ -121,7 +125,7 @@ def rank_suspects(case: Case, weights: Weights) -> Ranking:
     suspects.sort(key=lambda s: (-s.log_odds, -s.change.live_at.timestamp(), s.change.id))
     nothing = Nothing(log_odds=nothing_score, probability=shares[-1], terms=against)
     coverage = case.evidence.coverage
-    confidence = _confidence(suspects, coverage, weights)
+    confidence = _confidence(suspects, coverage, weights, told=measured.told)
     outcome = _decide(suspects, nothing, confidence, coverage, weights)
     return Ranking(
         onset=measured.onset,
@@ -152,11 +156,11 @@ def _softmax(scores: list[float]) -> list[float]:
     return [power / total for power in powers]
 
 
-def _confidence(suspects: list[Suspect], coverage: Coverage, weights: Weights) -> float:
+def _confidence(suspects: list[Suspect], coverage: Coverage, weights: Weights, *, told: bool) -> float:
     if not suspects:
         return 0.0
     raw = min(1.0 - 1e-9, max(1e-9, suspects[0].probability))
-    calibrated = weights.calibration.apply(log(raw / (1.0 - raw)))
+    calibrated = weights.calibrated(log(raw / (1.0 - raw)), told=told)
     # A source that did not answer may hold the real culprit, so it caps what may be claimed.
     return min(calibrated, coverage.share) if coverage.unreachable else calibrated
 

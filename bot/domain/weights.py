@@ -111,6 +111,8 @@ class Weights(Frozen):
     weights: Mapping[WeightName, Weight]
     half_lives: HalfLives
     calibration: Calibration
+    calibration_told: Calibration | None = None
+    """The same where a person tells what is wrong; None: as for a monitor's alerts."""
     decision: Decision
 
     @model_validator(mode="after")
@@ -119,6 +121,12 @@ class Weights(Frozen):
         if missing:
             raise ValueError(f"weights without a value: {', '.join(missing)}")
         return self
+
+    def calibrated(self, log_odds: float, *, told: bool) -> float:
+        """Return the calibrated probability of the first suspect for raw *log_odds*."""
+        if told and self.calibration_told is not None:
+            return self.calibration_told.apply(log_odds)
+        return self.calibration.apply(log_odds)
 
     @cached_property
     def values(self) -> Mapping[WeightName, float]:

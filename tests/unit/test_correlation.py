@@ -407,7 +407,7 @@ def test_a_caller_that_passes_errors_on_is_blamed_less_than_the_callee_that_has_
     asked = shop_case(change("checkout"), change("payments"))
 
     first, second = rank_suspects(replace(asked, evidence=evidence), WEIGHTS).suspects
-    shares = {
+    shares: dict[str, float] = {
         suspect.change.service: next(t.log_odds for t in suspect.terms if t.name == WeightName.NOVEL_ERRORS)
         for suspect in (first, second)
     }
