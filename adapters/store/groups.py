@@ -22,6 +22,7 @@ from bot.domain.merging import (
     regroup,
     since_closing,
 )
+from bot.domain.proposal import ProposalState
 from bot.domain.topology import Topology
 
 
@@ -83,8 +84,25 @@ def _place(
         tx.now - rules.storm_window, rules.storm_incidents
     ):
         return _mute(tx, fresh, rules, channel)
-    window = [*_near_in_time(tx, fresh, rules), fresh]
-    return _apply(tx, fresh, window, regroup(window, fresh.order, topology, rules), _LATE)
+    return _join(tx, fresh, _near_in_time(tx, fresh, rules), topology, rules)
+
+
+def _join(
+    tx: Transaction, fresh: Member, others: Sequence[Member], topology: Topology, rules: MergingRules
+) -> Placing:
+    """Place *fresh* among *others*; what comes after a proven recovery is a cause of its own."""
+    window = [*others, fresh]
+    changed = regroup(window, fresh.order, topology, rules)
+    after = next((member for member in changed if member.incident == fresh.incident), fresh)
+    if after.host is not None and _is_recovered(tx, IncidentId(after.host)):
+        rest = [member for member in others if member.group != after.group]
+        return _join(tx, fresh, rest, topology, rules)
+    return _apply(tx, fresh, window, changed, _LATE)
+
+
+def _is_recovered(tx: Transaction, incident: IncidentId) -> bool:
+    proposals = tx.rows.proposals.of_incident(incident)
+    return bool(proposals) and proposals[-1].state is ProposalState.VERIFIED
 
 
 _UNPLACED: Mapping[str, object] = {"is_open": True, "host": None, "is_told": False}

@@ -220,6 +220,19 @@ async def test_a_resolved_incident_takes_nothing_more() -> None:
     assert [("P1", 1), ("P2", 1)] == bot.workflows.started
 
 
+async def test_a_recovered_incident_takes_nothing_more_though_it_is_open() -> None:
+    bot = a_shop()
+    await hear(bot, FIRST)
+    await bot.course("P1")
+    bot.signals.values = [0.3, 0.0]
+    await bot.press(Action.APPROVE, incident="P1")
+    assert ProposalState.VERIFIED is await bot.state("P1")
+
+    await hear(bot, SECOND)
+
+    assert [("P1", 1), ("P2", 1)] == bot.workflows.started
+
+
 async def test_a_release_that_a_crash_cut_short_is_made_good_by_the_next_look() -> None:
     bot = a_shop()
     await hear(bot, FIRST)

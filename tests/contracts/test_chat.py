@@ -87,6 +87,26 @@ def _at(slack: SandboxSlack, ref: CardRef) -> Message:
     return next(message for message in slack.messages(ref.channel) if message.ts == ref.ts)
 
 
+async def test_a_document_for_all_is_found_again_and_edited_in_place(bench: Bench) -> None:
+    posted = await bench.chat.post_document(INCIDENTS, a_document(), key="storm:1")
+    listed = await bench.chat.post_document(INCIDENTS, a_document(), key="list:1", thread_ts=posted.ts)
+
+    await bench.chat.update_document(posted, a_document(title="The storm is over"))
+
+    assert posted == await bench.chat.find_document(INCIDENTS, key="storm:1")
+    assert listed == await bench.chat.find_document(INCIDENTS, key="list:1", thread_ts=posted.ts)
+    assert await bench.chat.find_document(INCIDENTS, key="storm:2") is None
+    assert await bench.chat.find_document(INCIDENTS, key="list:2", thread_ts=posted.ts) is None
+
+
+async def test_an_edited_document_stands_where_it_was_posted(chat: SlackChat, slack: SandboxSlack) -> None:
+    posted = await chat.post_document(INCIDENTS, a_document(), key="storm:1")
+    await chat.update_document(posted, a_document(title="The storm is over"))
+
+    (message,) = slack.messages(INCIDENTS)
+    assert (posted.ts, True) == (message.ts, "The storm is over" in message.shown_text)
+
+
 async def test_a_posted_card_is_found_by_its_key(bench: Bench) -> None:
     ref = await bench.chat.post_card(INCIDENTS, a_card(), key="card-Q1-1")
 

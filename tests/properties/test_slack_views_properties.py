@@ -124,6 +124,7 @@ def cards(draw: st.DrawFn) -> Card:
         on_call=(draw(TEXT),),
         cause=draw(st.sampled_from([None, cause, cause])),
         notes=draw(LINES),
+        also=draw(LINES),
     )
 
 

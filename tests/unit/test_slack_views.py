@@ -46,6 +46,16 @@ def test_the_first_line_names_the_service_once() -> None:
     assert "Open: checkout" == texts(card_blocks(a_card(incident=incident, status_line="Open: checkout")))[0]
 
 
+def test_other_incidents_that_it_shows_stand_under_what_happened_and_the_rest_is_counted() -> None:
+    also = lines(f"also: payments P{number}, joined because 1 hop from checkout" for number in range(9))
+
+    shown = "\n".join(texts(card_blocks(a_card(also=also))))
+
+    assert "• also: payments P0, joined because 1 hop from checkout\n• also: payments P1" in shown
+    assert "• … (4 more; /incident muted lists them)" in shown
+    assert shown.index("payments P0") < shown.index(a_cause().headline)
+
+
 def test_a_reason_that_the_outcome_tells_stands_there_only() -> None:
     offer = an_offer(state=ProposalState.FAILED, reason="HTTP 500", outcome="roll-back failed: HTTP 500")
 
