@@ -321,3 +321,18 @@ def test_a_signature_in_base64_is_found_however_many_slashes_it_has() -> None:
     text = "GET /b?sv=2022&sp=r&sig=%2FvolmejUSsYCWZOUkj%2Fgp7xW2sHm545%2Fb8%2Bb28CQ%2FWk%3D"
 
     assert "Ukj" not in Redactor(b"k").redact(text).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: OAuth 386bc389-6c37-98a4-6f96-bebe25a3d521",
+        "ENV SECRET_KEY_BASE 5N1Bq%Ug$WEe",
+        "see <hcaik_018fpdylsyyzad9e114tbqz6bd1ir28smtlkwkpygvep1fyrdiw2ypmbeywu> now",
+    ],
+    ids=["oauth", "environment-in-a-dockerfile", "lower-case-key"],
+)
+def test_a_secret_in_a_place_of_its_own_is_found(text: str) -> None:
+    secret = text.split()[2 if text.startswith(("ENV", "Auth")) else 1].strip("<>")
+
+    assert secret not in Redactor(b"k").redact(text).text

@@ -30,7 +30,7 @@ _CONTEXTS: Final = (
         ("authorization",),
         re.compile(
             rf"authorization[{QUOTES}]?[ \t]{{0,4}}[:=,][ \t]{{0,4}}{_Q}(?:\[{_Q})?"
-            r"(?:(?:basic|bearer|token|negotiate|ntlm|api-?key|geniekey|ssws|key|splunk|digest|bot|apikey-v1|discourse)[ \t]{1,4})?"
+            r"(?:(?:basic|bearer|token|oauth|negotiate|ntlm|api-?key|geniekey|ssws|key|splunk|digest|bot|apikey-v1|discourse)[ \t]{1,4})?"
             rf"(?:token[ \t]{{0,2}}[=:][ \t]{{0,2}}{_Q})?(?P<v>[\w.~+/=:|@!$%^*#-]{{6,}})"
         ),
         Claim.TOKEN,
@@ -74,7 +74,7 @@ _CONTEXTS: Final = (
     _Context("password", ("password ", "secret "), re.compile(r"(?:enable|username[ \t]\S{1,32})[ \t]{1,4}(?:password|secret)[ \t]{1,4}(?:[0-9][ \t]{1,4})?"), Claim.PASSWORD),
     _Context("password", ("chpasswd",), re.compile(rf"echo[ \t]{{1,4}}{_Q}[\w.-]{{1,32}}:(?P<v>[^\s{QUOTES}]{{1,128}}){_Q}[ \t]{{0,4}}\|[ \t]{{0,4}}(?:sudo[ ])?chpasswd"), Claim.PASSWORD, bounded=True),
     _Context("password", (":5432:", ":*:", ":6432:", ":5433:"), re.compile(r"(?m)^(?:[\w.-]{1,128}|\*):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:(?P<v>[^\s:]\S{2,256})$"), Claim.PASSWORD, bounded=True),
-    _Context("token", ("env ", "export ", "set ", "setenv "), re.compile(r"[es](?<![\w-].)(?:nv|xport|etenv|et)[ \t]{1,4}[a-z0-9_]{0,40}(?:password|passwd|secret|token|api_?key|access_?key)[ \t]{1,4}(?=[^\s=])"), Claim.TOKEN),
+    _Context("token", ("env ", "export ", "set ", "setenv "), re.compile(r"[es](?<![\w-].)(?:nv|xport|etenv|et)[ \t]{1,4}[a-z0-9_]{0,40}(?:password|passwd|secret|token|api_?key|access_?key)[a-z0-9_]{0,16}[ \t]{1,4}(?=[^\s=])"), Claim.TOKEN),
     _Context("token", ("slack", "signing secret", "routing key", "integration key", "service key", "api key", "license key"), re.compile(r"(?:signing[ ]secret|(?:routing|integration|service|api|license)[ ]key)[ \t]{1,4}(?P<v>[\w+/=-]{16,})"), Claim.HINT, bounded=True),
     _Context("otp", ("ication code", "time code", "time passcode", "rity code", "2fa code", "mfa code", "login code", "otp code"), re.compile(r"(?:verification|one[- ]time|security|2fa|mfa|login|otp)[ -](?:pass)?code(?:[ ]is)?[ \t]{0,2}:?[ \t]{1,2}(?P<v>\d{6,8})(?!\d)"), Claim.PASSWORD, bounded=True),
 )  # fmt: skip

@@ -50,7 +50,7 @@ _FORMATS: Final[tuple[tuple[str, str], ...]] = (
     ("database_token", r"dapi[0-9a-f]{32}(?:-\d)?|dose[0-9a-f]{32}|dkea[0-9a-f]{32}|mdb_sa_sk_[\w-]{20,}|4b1d[A-Za-z0-9]{38}|cflt[\w/+]{40,}"),
     ("monitoring_key", r"NRAK-[A-Z0-9]{16,}|NR(?:JS|II|RA|AL)-[\w-]{16,}|NRAA-[\w-]{16,}|NRI[IQ]-[\w-]{20,}"),
     ("monitoring_key", r"sntry[sua]_[\w+/=.-]{20,}|gl(?:sa|c)_[\w+/=]{16,}|eyJrIjoi[\w+/=]{16,}|dt0[a-z]\d{2}\.[A-Z0-9]{20,28}\.[A-Z0-9]{24,}"),
-    ("monitoring_key", r"ph[cxs]_[A-Za-z0-9]{30,}|pylf_v\d_\w{20,}|(?:api|sdk|mob)-" + _UUID + r"|ddapp_[A-Za-z0-9]{20,}|lsk_[\w-]{20,}"),
+    ("monitoring_key", r"ph[cxs]_[A-Za-z0-9]{30,}|pylf_v\d_\w{20,}|(?:api|sdk|mob)-" + _UUID + r"|ddapp_[A-Za-z0-9]{20,}|lsk_[\w-]{20,}|hc[a-z]{1,2}[ilk]k_\w{30,}"),
     ("pagerduty_key", r"u\+[\w-]{16,20}|pdu[su]\+[\w-]{16,}"),
     ("mail_key", r"SG\.[\w-]{10,64}\.[\w-]{10,}|key-[0-9a-f]{32}|[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"),
     ("mail_key", r"xkeysib-[0-9a-f-]{30,}\w{0,40}|xsmtpsib-[0-9a-f-]{30,}\w{0,40}|re_[A-Za-z0-9]{8,}_[A-Za-z0-9]{16,}|mlsn\.[0-9a-f]{40,}"),
