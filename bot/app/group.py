@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from bot.app.also import distance
 from bot.app.show import channel_of, redraw
 from bot.app.world import World
+from bot.domain.card import CardRef
 from bot.domain.document import Document, Line, Section
 from bot.domain.errors import HandrailError, NotFound, Refused
 from bot.domain.ids import IncidentId, SlackUserId
 from bot.domain.merging import Member, MergingRules, Placing, Standing
 from bot.domain.record import IncidentRecord
+from bot.ports import PostState
 
 
 async def settle(world: World, record: IncidentRecord) -> bool:
@@ -79,23 +81,37 @@ async def split(world: World, incident: IncidentId, by: SlackUserId) -> Document
     return Document(title=f"{incident} is by itself; it will not be merged again.", sections=())
 
 
-async def tell_threads(world: World) -> bool:
-    """Write the detail of each merge into the thread of the card that shows it; True when some must wait."""
+async def tell_threads(world: World, doubted: set[str]) -> bool:
+    """Write the detail of each merge into the thread of the card that shows it; True when some must wait.
+
+    *doubted* holds the posts that somebody else may be sending: those are looked for twice.
+    """
     is_waiting = False
     for member in await world.groups.untold():
         host = await world.book.get(IncidentId(member.host or ""))
         if host is None or host.card is None:
             is_waiting = True
             continue
-        key = f"merged:{member.incident}:{host.id}"
         try:
-            if not await world.chat.has_reply(host.card, key=key):
-                await world.chat.reply(host.card, await _detail(world, host, member), key=key)
-            await world.groups.tell(member.incident)
+            is_waiting = not await _tell(world, host, host.card, member, doubted) or is_waiting
         except HandrailError:
             world.telemetry.degraded("Slack thread")
             is_waiting = True
     return is_waiting
+
+
+async def _tell(world: World, host: IncidentRecord, card: CardRef, member: Member, doubted: set[str]) -> bool:
+    key = f"merged:{member.incident}:{host.id}"
+    state = await world.outbox.claim(key, member.incident)
+    stands = state is PostState.IN_DOUBT and await world.chat.has_reply(card, key=key)
+    if state is PostState.IN_DOUBT and not stands and key not in doubted:
+        doubted.add(key)
+        return False
+    if not stands and state is not PostState.SENT:
+        await world.chat.reply(card, await _detail(world, host, member), key=key)
+    await world.outbox.sent(key)
+    await world.groups.tell(member.incident)
+    return True
 
 
 async def _detail(world: World, host: IncidentRecord, member: Member) -> Document:

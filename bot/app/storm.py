@@ -27,7 +27,7 @@ class Painter:
         """Bring threads and storm cards up to date; True when something must wait for the next time."""
         if self.world.manners.merging is None:
             return False
-        is_waiting = await tell_threads(self.world)
+        is_waiting = await tell_threads(self.world, self._doubted)
         for view in await self.world.groups.storms_to_show(LISTED):
             try:
                 is_waiting = not await self._draw(view) or is_waiting
