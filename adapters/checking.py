@@ -22,7 +22,7 @@ from adapters.pagerduty.rest import RestApi
 from adapters.settings import Settings
 from adapters.slack.api import SCOPES, read_installation, slack_api
 from adapters.slack.channels import channel_problem
-from adapters.store.opening import open_store
+from adapters.store.opening import open_record
 from adapters.store.redis.inbox import RedisInbox
 from adapters.wiring import model_config
 from bot.domain.errors import HandrailError, Invalid
@@ -158,7 +158,7 @@ async def _record(settings: Settings) -> str:
         if not path.exists():
             return f"{path} is made at the first start"
         url = f"sqlite:///{path}"
-    store = await asyncio.to_thread(open_store, url, redact=str, kill_file=None)
+    store = await asyncio.to_thread(open_record, url)
     try:
         report = await store.audit.verify()
     finally:

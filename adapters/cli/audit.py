@@ -59,10 +59,9 @@ async def _entries(incident: str | None, limit: int) -> "Sequence[Entry]":
 @asynccontextmanager
 async def _opened() -> "AsyncIterator[AuditLog]":
     from adapters.settings import store_settings
-    from adapters.store.opening import open_store
+    from adapters.store.opening import open_record
 
-    # What is in the record was redacted when it was written.
-    store = open_store(store_settings(os.environ).database_url, redact=str, kill_file=None)
+    store = open_record(store_settings(os.environ).database_url)
     try:
         yield store.audit
     finally:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from adapters.settings import store_settings
-from adapters.store.opening import Store, open_store
+from adapters.store.opening import Store, open_record
 from bot.domain.errors import Invalid
 
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -35,8 +35,7 @@ def moment(since: str | None, now: datetime) -> datetime:
 @asynccontextmanager
 async def recorded() -> AsyncIterator[Store]:
     """Open the record that the environment names, to read it; the bot may run meanwhile."""
-    # What is in the record was redacted when it was written.
-    store = open_store(store_settings(os.environ).database_url, redact=str, kill_file=None)
+    store = open_record(store_settings(os.environ).database_url)
     try:
         yield store
     finally:

@@ -11,7 +11,7 @@ from adapters.store.incident_book import StoredIncidentBook
 from adapters.store.labels import StoredLabels
 from adapters.store.memory import MemoryTransactions
 from adapters.store.outbox import StoredOutbox
-from adapters.store.sql.engine import open_transactions
+from adapters.store.sql.engine import open_reading, open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
 from bot.ports import AuditLog, Diagnoses, Gate, Groups, IncidentBook, Labels, Outbox
 
@@ -50,6 +50,16 @@ def open_store(
         Unavailable: the database cannot be reached or used.
     """
     return _store(open_transactions(url, redact=redact, kill_file=kill_file, store_time=store_time))
+
+
+def open_record(url: str) -> Store:
+    """Open the record at *url* to read it: nothing of it can be changed, and none is made.
+
+    Raises:
+        Invalid: the address is of no database we know, or there is no record.
+        Unavailable: the database cannot be reached or used.
+    """
+    return _store(open_reading(url))
 
 
 def open_memory_store(

@@ -1,11 +1,12 @@
 """What SQLite and PostgreSQL do differently: connecting, locking the chain, telling the time."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -36,6 +37,10 @@ class Dialect(Protocol):
 
     def engine(self, address: URL) -> Engine: ...
 
+    def reading_engine(self, address: URL) -> Engine:
+        """Return an engine whose connections the database itself keeps from writing."""
+        ...
+
     def begin(self, connection: Connection, *, is_writing: bool) -> None:
         """Begin a transaction; a writing one waits for the chain's lock."""
         ...
@@ -53,19 +58,30 @@ class Sqlite:
     readers = 1
     guards = SQLITE_GUARDS
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, may_create: bool = True) -> None:
         self._path = path
         try:
-            path.touch(mode=0o600)  # SQLite gives its companion files the same rights.
+            if may_create:
+                path.touch(mode=0o600)  # SQLite gives its companion files the same rights.
             self._identity = _identity(path)
         except OSError as exc:
             raise Unavailable(f"The database file {path} cannot be opened: {exc.strerror}.") from exc
 
     def engine(self, address: URL) -> Engine:
+        return self._engine(address, _prepare_connection)
+
+    def reading_engine(self, address: URL) -> Engine:
+        """Return an engine that can change nothing, not even the mode of the file."""
+        there = address.set(database=f"file:{quote(str(self._path))}")
+        return self._engine(there.update_query_dict({"mode": "ro", "uri": "true"}), _prepare_reading)
+
+    def _engine(
+        self, address: URL, prepare: Callable[[DBAPIConnection, ConnectionPoolEntry], None]
+    ) -> Engine:
         engine = create_engine(
             address, pool_size=self.writers + self.readers, max_overflow=0, hide_parameters=True
         )
-        event.listen(engine, "connect", _prepare_connection)
+        event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
 
@@ -104,6 +120,13 @@ def _prepare_connection(connection: DBAPIConnection, entry: ConnectionPoolEntry)
     cursor.close()
 
 
+def _prepare_reading(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_MS}")
+    cursor.close()
+
+
 def _use_write_ahead_log(cursor: DBAPICursor) -> None:
     # SQLite does not wait by itself when two processes switch a new file over at once.
     deadline = monotonic() + _LOCK_WAIT_MS / 1000
@@ -133,6 +156,12 @@ class Postgres:
     guards = POSTGRES_GUARDS
 
     def engine(self, address: URL) -> Engine:
+        return self._engine(address)
+
+    def reading_engine(self, address: URL) -> Engine:
+        return self._engine(address, " -c default_transaction_read_only=on")
+
+    def _engine(self, address: URL, more: str = "") -> Engine:
         waits = f"-c lock_timeout={_LOCK_WAIT_MS} -c statement_timeout={2 * _LOCK_WAIT_MS}"
         return create_engine(
             address,
@@ -142,7 +171,7 @@ class Postgres:
             hide_parameters=True,
             # Each statement after the lock sees what was committed before it.
             isolation_level="READ COMMITTED",
-            connect_args={"options": f"{waits} -c synchronous_commit=on", "connect_timeout": 5},
+            connect_args={"options": f"{waits} -c synchronous_commit=on{more}", "connect_timeout": 5},
         )
 
     def begin(self, connection: Connection, *, is_writing: bool) -> None:

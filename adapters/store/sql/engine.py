@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, make_url
+from sqlalchemy import URL, Connection, Engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -21,6 +21,7 @@ from adapters.store.sql.labels import SqlLabels
 from adapters.store.sql.log import SqlLog, SqlSwitches
 from adapters.store.sql.proposals import SqlDecisions, SqlProposals
 from adapters.store.sql.schema import prepare
+from adapters.store.sql.tables import audit
 from adapters.store.transaction import Redact, StoreTime, T, Transaction
 from bot.domain.errors import Invalid, Tampered, Unavailable, Unclear
 
@@ -81,17 +82,46 @@ def open_transactions(
     """Connect to *url* and make its tables when there are none. Raises `Invalid` or `Unavailable`."""
     address = _address(url)
     dialect = _dialect(address)
+    engine = _engine(dialect.engine, address)
+    with _disposed_on_error(engine), _transaction(engine, dialect, is_writing=True) as connection:
+        prepare(connection, dialect.guards)
+    return SqlTransactions(engine, dialect, redact=redact, kill_file=kill_file, store_time=store_time)
+
+
+def open_reading(url: str) -> SqlTransactions:
+    """Connect to the record at *url* so that nothing can be changed, nor made.
+
+    Raises:
+        Invalid: there is no record.
+        Unavailable: the database cannot be reached or used.
+    """
+    address = _address(url)
+    if address.drivername == "sqlite" and not Path(address.database or "").is_file():
+        raise Invalid(f"{address.database}: there is no such file. Set HANDRAIL_DATA_DIR or DATABASE_URL.")
+    dialect = _dialect(address, may_create=False)
+    engine = _engine(dialect.reading_engine, address)
+    with _disposed_on_error(engine), _transaction(engine, dialect, is_writing=False) as connection:
+        if not inspect(connection).has_table(audit.name):
+            where = address.render_as_string(hide_password=True)
+            raise Invalid(f"{where} holds no record: the table {audit.name!r} is missing.")
+    # Nothing is written, so nothing is redacted.
+    return SqlTransactions(engine, dialect, redact=str, kill_file=None, store_time=None)
+
+
+def _engine(connected: Callable[[URL], Engine], address: URL) -> Engine:
     try:
-        engine = dialect.engine(address)
+        return connected(address)
     except ModuleNotFoundError as exc:
         raise Invalid(f"{exc.name} is not installed: install handrail[postgres].") from exc
+
+
+@contextmanager
+def _disposed_on_error(engine: Engine) -> Iterator[None]:
     try:
-        with _transaction(engine, dialect, is_writing=True) as connection:
-            prepare(connection, dialect.guards)
+        yield
     except BaseException:
         engine.dispose()
         raise
-    return SqlTransactions(engine, dialect, redact=redact, kill_file=kill_file, store_time=store_time)
 
 
 def _address(url: str) -> URL:
@@ -102,9 +132,9 @@ def _address(url: str) -> URL:
         raise Invalid("The database address is no URL: use sqlite:///PATH or postgresql+psycopg://…") from exc
 
 
-def _dialect(address: URL) -> Dialect:
+def _dialect(address: URL, *, may_create: bool = True) -> Dialect:
     if address.drivername == "sqlite" and address.database and address.database != ":memory:":
-        return Sqlite(Path(address.database))
+        return Sqlite(Path(address.database), may_create=may_create)
     if address.drivername == "postgresql+psycopg":
         return Postgres()
     raise Invalid(
