@@ -57,11 +57,10 @@ def _clean(text: str) -> str:
 
 
 def incident_met(act: Act, record: IncidentRecord) -> Draft:
-    return Draft(
-        act=act,
-        incident=record.id,
-        facts={"status": record.incident.status.value, "life": record.life},
-    )
+    facts = {"status": record.incident.status.value, "life": record.life}
+    if record.incident.is_unknown:
+        facts["unknown_to_pager"] = True
+    return Draft(act=act, incident=record.id, facts=facts)
 
 
 def proposed(record: ProposalRecord, plan: Plan) -> Draft:

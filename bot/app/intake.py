@@ -5,7 +5,8 @@ from datetime import timedelta
 from bot.app.group import going_on, settle
 from bot.app.investigate import reconsider, redacted
 from bot.app.show import redraw
-from bot.app.wording import change_name, clock_time
+from bot.app.unknown import closed_as_unknown, is_nobodys
+from bot.app.wording import NOT_KNOWN, change_name, clock_time
 from bot.app.world import World
 from bot.domain.change import ChangeEvent, ChangeStatus
 from bot.domain.errors import NotFound, Unavailable
@@ -62,8 +63,10 @@ async def _present(world: World, event: IncidentEvent, before: IncidentRecord | 
         return _from_event(world, event)
     try:
         return await world.incidents.read(event.incident_id)
-    except (Unavailable, NotFound):
+    except Unavailable:
         world.telemetry.degraded("PagerDuty")
+    except NotFound:
+        world.telemetry.degraded(NOT_KNOWN)
     known = before.incident if before else None
     status = event.status or _STATUS.get(event.kind)
     if status is None and known is not None:
@@ -115,7 +118,9 @@ async def _follow_closed(world: World, record: IncidentRecord) -> int:
     try:
         incident = await world.incidents.read(record.id)
     except NotFound:
-        return 0
+        if not is_nobodys(world, record.incident):
+            return 0
+        incident = closed_as_unknown(record.incident)
     if incident.status is record.incident.status:
         return 0
     await follow(world, incident, record)

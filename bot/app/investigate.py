@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import TypeVar
 
 from bot.app.drafts import Draft
+from bot.app.group import settle
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, draft_plan, is_live
-from bot.app.wording import cause_in_words, change_name, clock_time, counted
+from bot.app.unknown import closed_as_unknown, is_nobodys, is_stale
+from bot.app.wording import NOT_KNOWN, cause_in_words, change_name, clock_time, counted
 from bot.app.world import World
 from bot.domain.alert import Alert
 from bot.domain.change import ChangeEvent
@@ -18,7 +20,7 @@ from bot.domain.change_index import rings
 from bot.domain.correlation import Case, Ranking, rank_suspects
 from bot.domain.correlation import Outcome as RankingOutcome
 from bot.domain.document import Line
-from bot.domain.errors import HandrailError, Unavailable
+from bot.domain.errors import HandrailError, NotFound, Unavailable
 from bot.domain.evidence import Coverage, Evidence
 from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident
@@ -35,7 +37,6 @@ ENRICH_S = 1.2  # The card must stand within 2 s: a source that takes longer is 
 PAGERDUTY = "PagerDuty"
 KEPT_SUSPECTS = 10
 SECOND = timedelta(seconds=1)
-STALE = timedelta(minutes=15)  # A page this old opens a card only if the pager says that it is still open.
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Gathered:
     coverage: Coverage
     observed: Observed
 
+    @property
+    def has_heard_pager(self) -> bool:
+        """Say whether the pager told how the incident is."""
+        return not {PAGERDUTY, NOT_KNOWN} & set(self.coverage.unreachable)
+
 
 async def investigate(world: World, incident_id: IncidentId) -> bool:
     """Assess the incident and propose a playbook if one fits; False when it is not open.
@@ -63,7 +69,10 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
     if is_live(found.proposals):
         return True
     gathered = await gather(world, record.incident)
-    if PAGERDUTY in gathered.coverage.unreachable and world.clock.now() - record.incident.opened_at > STALE:
+    if NOT_KNOWN in gathered.coverage.unreachable and is_nobodys(world, record.incident):
+        await settle(world, await world.book.see(closed_as_unknown(gathered.incident)))
+        return False
+    if not gathered.has_heard_pager and is_stale(world, record.incident):
         raise Unavailable(f"PagerDuty does not say whether {incident_id}, paged long ago, is still open")
     if not gathered.incident.is_open:
         await world.book.see(gathered.incident)
@@ -153,33 +162,34 @@ def _may_be_behind(world: World, incident: Incident, change: ChangeEvent) -> boo
 async def gather(world: World, known: Incident) -> Gathered:
     """Ask every source at once, each with the same deadline; what did not answer is named."""
     async with asyncio.TaskGroup() as group:
-        reading = group.create_task(_within(world.incidents.read(known.id)))
+        reading = group.create_task(_within(_read(world, known)))
         people = group.create_task(_within(_on_call(world, known, reading)))
         told = group.create_task(_told(world, people))
         changes = group.create_task(_within(_changes(world, known)))
         signals = group.create_task(_within(_signals(world, known.service)))
         observing = group.create_task(observe(world, known.service, known.opened_at, within_s=ENRICH_S))
-    missing = [
-        name
-        for name, answer in (
-            (PAGERDUTY, reading.result()),
-            ("on-call schedule", people.result()),
-            ("change ledger", changes.result()),
-            ("service signals", signals.result()),
-        )
-        if answer is None
-    ]
+    read = reading.result()
+    answers = {
+        PAGERDUTY: read,
+        "on-call schedule": people.result(),
+        "change ledger": changes.result(),
+        "service signals": signals.result(),
+    }
+    missing = [name for name, answer in answers.items() if answer is None]
+    answered = [name for name, answer in answers.items() if answer is not None]
+    if read is not None and read.is_unknown:
+        answered.remove(PAGERDUTY)
+        missing.insert(0, NOT_KNOWN)
     observed = observing.result()
     for name in (*missing, *observed.unreachable):
         world.telemetry.degraded(name)
-    asked = (PAGERDUTY, "on-call schedule", "change ledger", "service signals")
     return Gathered(
-        incident=redacted(world, reading.result() or known),
+        incident=redacted(world, read or known),
         changes=tuple(changes.result() or ()),
         on_call_told=told.result(),
         readings=signals.result() or (),
         coverage=Coverage(
-            answered=(*(name for name in asked if name not in missing), *observed.answered),
+            answered=(*answered, *observed.answered),
             unreachable=(*missing, *observed.unreachable),
         ),
         observed=observed,
@@ -278,6 +288,14 @@ def _catalogue_notes(world: World, incident: Incident) -> Sequence[str]:
         f"No entry of services.yaml maps PagerDuty service {incident.pagerduty_service_id or 'unknown'}"
         f"{named}: add its id under “pagerduty” of the service, and playbooks can be proposed.",
     )
+
+
+async def _read(world: World, known: Incident) -> Incident:
+    """Return what the pager says of the incident; when it knows none such, that is an answer too."""
+    try:
+        return await world.incidents.read(known.id)
+    except NotFound:
+        return known.model_copy(update={"is_unknown": True})
 
 
 async def _on_call(world: World, known: Incident, reading: asyncio.Task[Incident | None]) -> Sequence[OnCall]:

@@ -126,7 +126,8 @@ def _since(record: IncidentRecord) -> str:
     if record.resolved_at is None:
         return f"{opened}, resolved"
     took = duration(record.resolved_at - record.incident.opened_at)
-    return f"{opened}, resolved at {clock_time(record.resolved_at)}, {took} later"
+    ended = "closed" if record.incident.is_unknown else "resolved"
+    return f"{opened}, {ended} at {clock_time(record.resolved_at)}, {took} later"
 
 
 async def context(world: World, record: IncidentRecord) -> Document:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from bot.app.wording import clock_time, duration, stated_confidence
+from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.audit import Entry
 from bot.domain.document import Document, Line, Section, lines
@@ -148,7 +148,8 @@ def _what_happened(record: IncidentRecord) -> list[str]:
     ]
     if record.resolved_at is not None:
         said.append(
-            f"Resolved {clock_time(record.resolved_at)}, "
+            f"{f'Closed, as {NOT_KNOWN}:' if incident.is_unknown else 'Resolved'} "
+            f"{clock_time(record.resolved_at)}, "
             f"{duration(record.resolved_at - incident.opened_at)} after it opened"
         )
     return said

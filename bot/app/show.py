@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from bot.app.also import also_shown
 from bot.app.asking import named_ask, what_people_said
 from bot.app.diagnosing import keep_diagnosis
-from bot.app.wording import clock_time, duration
+from bot.app.wording import NOT_KNOWN, clock_time, duration
 from bot.app.world import World
 from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
 from bot.domain.document import Line
@@ -98,7 +98,9 @@ def status_line(record: IncidentRecord, state: ProposalState | None) -> str:
     said = _STATUS.get(state) if state else None
     if said and (record.incident.is_open or state is ProposalState.VERIFIED):
         return said
-    return "Open" if record.incident.is_open else "Resolved"
+    if record.incident.is_open:
+        return "Open"
+    return f"Closed: {NOT_KNOWN}" if record.incident.is_unknown else "Resolved"
 
 
 _STATUS = {

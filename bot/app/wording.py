@@ -7,6 +7,8 @@ from bot.domain.change import ChangeEvent
 from bot.domain.correlation import Outcome, Ranking, Suspect, Term
 from bot.domain.document import Line
 
+NOT_KNOWN = "PagerDuty does not know this incident"
+"""Stands among the sources that did not answer: all that is known of the incident is a webhook's word."""
 RULES_ONLY = "Rules only: no model took part."
 SHOWN_SUSPECTS = 3
 _WEIGHS_NOTHING = 0.05  # In log-odds, our choice: less moves no probability by more than a percent or so.
@@ -122,5 +124,6 @@ def _suspect_line(suspect: Suspect) -> SuspectLine:
 
 def _limits(ranking: Ranking) -> tuple[str, ...]:
     return tuple(
-        f"{source} did not answer: the confidence is capped" for source in ranking.coverage.unreachable
+        f"{source if source == NOT_KNOWN else f'{source} did not answer'}: the confidence is capped"
+        for source in ranking.coverage.unreachable
     )

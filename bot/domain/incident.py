@@ -34,6 +34,8 @@ class Incident(Frozen):
     opened_at: AwareDatetime
     url: str | None = None
     alerts: tuple[Alert, ...] = ()
+    is_unknown: bool = False
+    """PagerDuty was asked for it and says that there is no such incident."""
 
     @property
     def is_open(self) -> bool:

@@ -1,11 +1,12 @@
 """What webhooks, changes and looks at the pager lead to."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.app.intake import reconcile
 from bot.app.investigate import investigate
+from bot.app.queries import answer
 from bot.app.show import show
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.course import Await, Finish
@@ -333,3 +334,49 @@ async def test_a_silent_slack_loses_nothing(bot: Bot) -> None:
         await bot.state(),
     )
     assert DANA.id not in bot.card.mentions
+
+
+async def test_an_old_page_that_the_pager_does_not_know_is_closed_and_audited() -> None:
+    bot = a_bot(incidents=[])
+    await bot.hear(incident="QOLD001", occurred_at=datetime(1999, 1, 1, tzinfo=UTC))
+    moves = await bot.course("QOLD001")
+    again = await reconcile(bot.world)
+    said = await answer(bot.world, "status QOLD001", channel=CHANNEL, user=DANA.id)
+
+    assert ([Finish()], 0, {}, ()) == (moves, again, bot.chat.cards, tuple(await bot.world.book.open()))
+    entry = (await bot.entries("QOLD001"))[-1]
+    assert ("resolved", {"status": "resolved", "life": 1, "unknown_to_pager": True}) == (
+        entry.act,
+        entry.body_values(),
+    )
+    assert said.title.startswith("Closed: PagerDuty does not know this incident")
+
+
+async def test_a_fresh_page_that_the_pager_does_not_know_says_so_and_is_closed_when_it_is_old() -> None:
+    bot = a_bot(incidents=[], changes=[])
+    await bot.hear()
+    await bot.course()
+    fresh = bot.card
+    kept = await reconcile(bot.world)
+    bot.time.advance(timedelta(minutes=16))
+    closed = await reconcile(bot.world)
+    await bot.hear()
+    await bot.follow()
+
+    assert fresh.cause is not None
+    assert fresh.cause.limits == ("PagerDuty does not know this incident: the confidence is capped",)
+    assert (fresh.cause.confidence_percent, fresh.cause.nothing_changed_percent) == (75, 75)
+    assert ("Waiting for approval", 0, 1) == (fresh.status_line, kept, closed)
+    assert "Closed: PagerDuty does not know this incident" == bot.card.status_line
+    assert [] == list(await bot.world.book.open())
+
+
+async def test_an_incident_that_the_pager_has_known_is_not_closed_when_it_hides_it() -> None:
+    """A token that lost its rights is told that nothing is there."""
+    bot = a_bot(incidents=[an_incident().model_copy(update={"number": 7})])
+    await bot.begin()
+    bot.pager.forget(ID)
+    bot.time.advance(timedelta(minutes=16))
+
+    assert 0 == await reconcile(bot.world)
+    assert [ID] == [record.id for record in await bot.world.book.open()]

@@ -85,6 +85,9 @@ class Pager(MemoryIncidents):
         self.loses_answers = 0
         self.loses_notes = 0
 
+    def forget(self, incident: IncidentId) -> None:
+        del self._incidents[incident]
+
     async def read(self, incident: IncidentId) -> Incident:
         self._answer()
         return await super().read(incident)
