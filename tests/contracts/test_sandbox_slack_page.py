@@ -93,7 +93,7 @@ async def test_two_people_see_the_card_and_its_outcome_live(slack: SandboxSlack,
 
     await bob.click(f'[data-ts="{ts}"] [data-action-id=approve]')
     await expect(bob.locator(".message.ephemeral")).to_contain_text("Only on-call may approve.")
-    await expect(bob.get_by_role("status")).to_contain_text("“Approve” delivered")
+    await expect(bob.get_by_role("status")).to_have_text("“Approve” sent; the answer appears below")
     await expect(alice.locator(".message.ephemeral")).to_have_count(0)
     await alice.click(f'[data-ts="{ts}"] [data-action-id=approve]')
 
@@ -193,6 +193,49 @@ async def test_mrkdwn_is_drawn_as_slack_draws_it(slack: SandboxSlack, browser: B
         '<strong><a href="https://a.example/" target="_blank" rel="noopener noreferrer">'
         "bold link</a></strong>"
     ) == drawn
+
+
+SIZES = pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+
+
+@SIZES
+async def test_what_is_told_to_me_alone_is_in_view_wherever_i_was_reading(
+    slack: SandboxSlack, browser: Browser, width: int, height: int
+) -> None:
+    """A card is taller than the screen, and its answer stands below it."""
+    ts = await post(slack, *a_card(), *[a_section(f"line {n}\nof much that follows") for n in range(40)])
+    page, errors = await opened(browser, slack, BOB, width=width, height=height)
+    button = page.locator(f'[data-ts="{ts}"] [data-action-id=approve]')
+
+    await button.click()
+    await expect(page.get_by_text("Only on-call may approve.")).to_be_in_viewport(ratio=1)
+    await expect(button).not_to_be_in_viewport()
+    await page.locator("#log").evaluate("log => { log.scrollTop = 0; }")
+    await page.fill("#composer-text", "/incident help")
+    await page.press("#composer-text", "Enter")
+
+    await expect(page.get_by_text("You asked for help.")).to_be_in_viewport(ratio=1)
+    assert [] == errors
+
+
+async def test_what_others_say_moves_nobody_from_what_they_read(
+    slack: SandboxSlack, browser: Browser
+) -> None:
+    ts = await post(slack, *a_card(), *[a_section(f"line {n}") for n in range(45)])
+    page, _ = await opened(browser, slack, ALICE)
+    button = page.locator(f'[data-ts="{ts}"] [data-action-id=approve]')
+    await expect(button).to_be_in_viewport()
+
+    await slack.say(BOB, INCIDENTS, "I am looking too")
+
+    await expect(page.get_by_text("I am looking too")).to_be_attached()
+    await expect(button).to_be_in_viewport()
+
+
+async def test_nothing_is_promised_that_the_app_does_not_do(slack: SandboxSlack, browser: Browser) -> None:
+    page, _ = await opened(browser, slack, ALICE)
+
+    await expect(page.locator("#composer-hint")).to_have_text("Try /incident help")
 
 
 async def test_on_a_phone_nothing_is_wider_than_the_screen(slack: SandboxSlack, browser: Browser) -> None:

@@ -86,6 +86,7 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
         await card.locator(APPROVE).click()
         refusal = page.locator(".message.ephemeral")
         await expect(refusal).to_contain_text("You cannot decide this")
+        await expect(refusal).to_be_in_viewport(ratio=1)
         async with _page(browser, stage, ALICE.id, screen) as other:
             await expect(other.locator("article[data-ts]").first).to_be_visible()
             await expect(other.locator(".message.ephemeral")).to_have_count(0)
@@ -124,6 +125,7 @@ async def test_questions_are_answered_to_the_asker_only(
         await expect(answer).to_contain_text("On call: Alice Novak")
         await _type(page, "/incident help")
         await expect(answer).to_contain_text("/incident changes [service] [2h]")
+        await expect(answer).to_be_in_viewport(ratio=1)
         await _type(page, "/incident stauts; rm -rf *")
         await expect(answer).to_contain_text("There is no command “stauts;”. Did you mean /incident status?")
 

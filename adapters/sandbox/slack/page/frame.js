@@ -48,7 +48,7 @@ export function drawHeader(page) {
     el("a", { href: one.link, target: "_blank", rel: "noopener noreferrer" }, `↗ ${one.title}`)));
   $("composer").hidden = page.home;
   $("composer-text").placeholder = channel?.direct ? `Message ${state.app.name}` : `Message #${channel?.name ?? ""}`;
-  $("composer-hint").textContent = `Try ${state.commands[0]} help, or @${state.app.name} and a question`;
+  $("composer-hint").textContent = `Try ${state.commands[0]} help`;
 }
 
 function isUnread(page, channel) {

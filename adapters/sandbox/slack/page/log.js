@@ -10,21 +10,29 @@ export function drawLog(log, messages, page, view) {
   if (fresh) log.replaceChildren();
   log.dataset.key = key;
   const isNew = log.lastElementChild?.dataset.part !== `message ${messages.at(-1)?.ts}`;
-  const wanted = withDays(messages, page, view, new Map([...log.children].map((child) => [child.dataset.part, child])));
+  const before = new Map([...log.children].map((child) => [child.dataset.part, child]));
+  const wanted = withDays(messages, page, view, before);
+  const told = concerning(messages, before, page);
   for (const child of [...log.children]) if (!wanted.includes(child)) child.remove();
   wanted.forEach((child, index) => {
     if (log.children[index] !== child) log.insertBefore(child, log.children[index] ?? null);
   });
   if (messages.length === 0) log.append(el("p", { class: "empty", data: { part: "empty" } }, "Nothing has been said here yet."));
   if (view.place === "channel" && page.jumpTo) jump(log, page);
-  else if (fresh || (atEnd && isNew)) showLast(log);
+  else if (fresh || (atEnd && isNew)) show(log, log.lastElementChild);
+  else if (told) show(log, wanted.find((child) => child.dataset.ts === told.ts));
   else if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
+// What I said, and what is told to me alone: it answers what I did, so it is shown wherever I was reading.
+function concerning(messages, before, page) {
+  return messages.findLast((message) =>
+    (message.only_to_me || message.user === page.me) && !before.has(`message ${message.ts}`));
+}
+
 // A message taller than the screen is read from its beginning.
-function showLast(log) {
-  const last = log.lastElementChild;
-  const beginning = last ? last.offsetTop - log.offsetTop : 0;
+function show(log, child) {
+  const beginning = child ? child.offsetTop - log.offsetTop : 0;
   log.scrollTop = Math.min(beginning, log.scrollHeight - log.clientHeight);
 }
 

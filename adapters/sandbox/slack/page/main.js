@@ -160,7 +160,8 @@ async function act(route, body, label) {
 function showDelivery(label, delivery) {
   const took = `${Math.round(delivery.latency_ms)} ms`;
   const way = delivery.transport === "socket" ? "Socket Mode" : `HTTP ${delivery.status || "no answer"}`;
-  if (delivery.ok) showOutcome(`✓ “${label}” delivered · ${way} · ${took}`, true);
+  // Delivered is not allowed: only the app's own answer says what became of it.
+  if (delivery.ok) showOutcome(`“${label}” sent; the answer appears below`, true);
   else showOutcome(`“${label}” failed: ${delivery.failure} · ${way} · ${took}`, false);
 }
 
