@@ -71,6 +71,7 @@ class Bot:
     """A running bot: where it listens, and what it is made of."""
 
     url: str
+    health: Health
     world: World
     engine: EmbeddedEngine
     telemetry: PrometheusTelemetry
@@ -112,7 +113,8 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
         analyst = await _analyst(stack, core)
         activities = Activities(world=world, analyst=analyst)
         await stack.enter_async_context(incident_worker(core.temporal, activities))
-        app = await _http(stack, core, slack)
+        health = _health(core)
+        app = await _http(stack, core, slack, health)
         await stack.enter_async_context(serving(app, listener))
         await stack.enter_async_context(
             working(core.inbox, world, signals, reconcile_every_s=core.settings.handrail_reconcile_s)
@@ -121,7 +123,8 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
             await stack.enter_async_context(beside(analyst.warm()))
         host, port = listener.getsockname()[:2]
         log.info("bot_started", host=host, port=port, epoch=core.engine.epoch)
-        yield Bot(url=f"http://{host}:{port}", world=world, engine=core.engine, telemetry=core.telemetry)
+        url = f"http://{host}:{port}"
+        yield Bot(url=url, health=health, world=world, engine=core.engine, telemetry=core.telemetry)
 
 
 async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
@@ -300,7 +303,7 @@ async def _analyst(stack: AsyncExitStack, core: _Core) -> LateAnalyst | None:
     return analyst
 
 
-async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack) -> ASGIApp:
+async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack, health: Health) -> ASGIApp:
     settings = core.settings
     intake = Intake(core.inbox, slack.chat.tell)
     bolt = bolt_app(intake, installation=slack.installation, base_url=settings.slack_api_url)
@@ -319,7 +322,7 @@ async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack) -> ASGIApp:
         routes.append(
             slack_route(bolt, signing_secret=secret, installation=slack.installation, clock=core.clock)
         )
-    return http_app(routes, health=_health(core), telemetry=core.telemetry)
+    return http_app(routes, health=health, telemetry=core.telemetry)
 
 
 def _webhooks(core: _Core) -> list[BaseRoute]:

@@ -42,11 +42,12 @@ async def _run(settings: "Settings") -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with laid_ground(settings, meanwhile=lambda: import_module("adapters.wiring")) as ground:
+        from adapters.cli.announcing import announce
         from adapters.wiring import running_bot
 
         async with running_bot(ground) as bot:
             gc.freeze()
             gc.enable()
-            typer.echo(f"handrail is ready at {bot.url}")
+            await announce(bot.url, bot.health, stopping, say=typer.echo)
             await stopping.wait()
             typer.echo("handrail is stopping", err=True)
