@@ -283,6 +283,29 @@ def store_settings(environment: Mapping[str, str]) -> StoreSettings:
     )
 
 
+class ModelSettings(BaseModel):
+    """Where a model answers: all that measuring one needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_key: SecretStr
+    base_url: str
+    prompts: Path
+
+
+def model_settings(environment: Mapping[str, str]) -> ModelSettings | None:
+    """Return where the model answers, without asking for any other token; None without its key."""
+    key = environment.get("OPENAI_API_KEY")
+    if not key:
+        return None
+    fields = Settings.model_fields
+    return ModelSettings(
+        api_key=SecretStr(key),
+        base_url=environment.get("OPENAI_BASE_URL") or fields["openai_base_url"].default,
+        prompts=Path(environment.get("HANDRAIL_PROMPTS") or fields["handrail_prompts"].default),
+    )
+
+
 def playbooks_folder(environment: Mapping[str, str]) -> Path:
     """Return the folder of playbooks, without asking for any token."""
     named = environment.get("HANDRAIL_PLAYBOOKS")

@@ -25,6 +25,10 @@ def eval_cases(
     fit: Annotated[
         Path | None, typer.Option(help="Learn new weights from these files; write them here.", metavar="OUT")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Ask this model too, and print prior and model beside the prior alone."),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the measures as JSON.")] = False,
 ) -> None:
     """Measure the ranking and the grouping on labelled cases, each file alone.
@@ -40,5 +44,6 @@ def eval_cases(
         predictions=predictions,
         plot=plot,
         fit=fit,
+        model=model,
         json_output=json_output,
     )

@@ -1,6 +1,9 @@
 """What `handrail eval` does: rank and group the cases of each file, measure, and print."""
 
+import asyncio
+import os
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import typer
@@ -11,6 +14,7 @@ from rich.table import Table
 from adapters.evaluation.baseline_names import Baseline
 from adapters.evaluation.cases import LabelledCase, Stream, read_file
 from adapters.evaluation.fit import relearn
+from adapters.evaluation.opinions import opinions
 from adapters.evaluation.plot import reliability_svg
 from adapters.evaluation.run import (
     Answer,
@@ -32,11 +36,13 @@ from adapters.evaluation.run import (
 from bot.domain.errors import Invalid
 from bot.domain.grouping import GroupingRules
 from bot.domain.measures import reliability
+from bot.domain.redaction import Redactor
 from bot.domain.weights import Weights, load_weights, parse_weights
 
 Results = dict[str, list[tuple[LabelledCase, Answer]]]
 Groups = dict[str, list[tuple[Stream, dict[str, str]]]]
 
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 _PIPED_WIDTH = 120  # A pipe has no width of its own; narrower than this the tables would wrap.
 
 
@@ -48,6 +54,7 @@ def evaluate(
     predictions: Path | None,
     plot: Path | None,
     fit: Path | None,
+    model: str | None,
     json_output: bool,
 ) -> None:
     """Measure *files*; see the command for what the rest means."""
@@ -63,6 +70,10 @@ def evaluate(
     ranker = our_ranker(used) if baseline is None else baseline_ranker(baseline)
     results, groups = _run(read, ranker, notes)
     reports, streams = _reports(results, groups, "handrail" if baseline is None else baseline.value)
+    if model is not None:
+        results = _ask_model(read, used, model, notes)
+        reports += _reports(results, {}, f"with {model}")[0]
+        reports.sort(key=lambda entry: entry.file)
     if predictions is not None:
         _write_predictions(predictions, results, groups)
     if plot is not None:
@@ -86,8 +97,7 @@ def _run(
 ) -> tuple[Results, Groups]:
     results: Results = {}
     groups: Groups = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=notes, transient=True) as progress:
+    with Progress(*_COLUMNS, console=notes, transient=True) as progress:
         for name, (cases, streams) in read.items():
             bar = progress.add_task(name, total=len(cases) + len(streams))
             for pair in answers(cases, ranker):
@@ -97,6 +107,36 @@ def _run(
                 groups.setdefault(name, []).append((stream, grouped(stream, GroupingRules())))
                 progress.advance(bar)
     return results, groups
+
+
+def _ask_model(
+    read: dict[str, tuple[tuple[LabelledCase, ...], tuple[Stream, ...]]],
+    weights: Weights,
+    model: str,
+    notes: Console,
+) -> Results:
+    from adapters.llm.building import build_analyst
+    from adapters.llm.config import ModelConfig
+    from adapters.settings import model_settings
+
+    known = model_settings(os.environ)
+    if known is None:
+        notes.print("handrail eval: there is no model: set OPENAI_API_KEY.", style="red", markup=False)
+        raise typer.Exit(2)
+    config = ModelConfig(base_url=known.base_url, api_key=known.api_key, model=model, prompts=known.prompts)
+
+    async def ask() -> Results:
+        results: Results = {}
+        async with aclosing(build_analyst(config)) as analyst:
+            with Progress(*_COLUMNS, console=notes, transient=True) as progress:
+                for name, (cases, _) in read.items():
+                    bar = progress.add_task(f"{name}, {model}", total=len(cases))
+                    async for pair in opinions(cases, weights, analyst, Redactor(os.urandom(32))):
+                        results.setdefault(name, []).append(pair)
+                        progress.advance(bar)
+        return results
+
+    return asyncio.run(ask())
 
 
 def _reports(results: Results, groups: Groups, ranker: str) -> tuple[list[Report], list[StreamReport]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.evaluation.baseline_names import Baseline
 from adapters.evaluation.baselines import ranked_by
 from adapters.evaluation.cases import LabelledCase, Stream
-from bot.domain.correlation import Case, rank_suspects
+from bot.domain.correlation import Case, Ranking, rank_suspects
 from bot.domain.grouping import GroupingRules, group_stream
 from bot.domain.measures import (
     GroupingScore,
@@ -41,14 +41,21 @@ Ranker = Callable[[Case], Answer]
 def our_ranker(weights: Weights) -> Ranker:
     """Return the ranker that the bot itself uses."""
 
-    def rank(case: Case) -> Answer:
-        found = rank_suspects(case, weights)
-        suspects = tuple(suspect.change.id for suspect in found.suspects)
-        # What began after the onset is no suspect; it closes the list, in case the onset was later.
-        later = sorted((c for c in case.changes if c.id not in suspects), key=lambda c: (c.began_at, c.id))
-        return Answer((*suspects, *(change.id for change in later)), found.confidence, found.named)
+    return lambda case: as_answer(case, rank_suspects(case, weights))
 
-    return rank
+
+def as_answer(case: Case, found: Ranking) -> Answer:
+    """Return what *found* says of *case*.
+
+    What is no suspect closes the list: older changes that were not weighed, newest first, then what began
+    after the onset, in case the onset was later.
+    """
+    suspects = tuple(suspect.change.id for suspect in found.suspects)
+    others = [change for change in case.changes if change.id not in suspects]
+    older = sorted((c for c in others if c.began_at <= found.onset), key=lambda c: c.live_at, reverse=True)
+    later = sorted((c for c in others if c.began_at > found.onset), key=lambda c: (c.began_at, c.id))
+    ranking = (*suspects, *(change.id for change in (*older, *later)))
+    return Answer(ranking, found.confidence, found.named)
 
 
 def baseline_ranker(baseline: Baseline) -> Ranker:

@@ -53,13 +53,13 @@ def metric_features(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
     here = max(
         (m for m in metrics if m.service in touched), key=lambda m: (m.halvings, m.metric), default=None
     )
-    if here is not None and here.halvings >= _MOVED:
+    if here is not None and here.halvings >= MOVED:
         most = max(metric.halvings for metric in metrics)
         sentence = f"{here.metric} of {here.service} went from {here.usual:.4g} to {here.value:.4g}"
         yield Feature(WeightName.METRIC_SHIFT, here.halvings / most, sentence)
 
 
-_MOVED = 0.5  # Our choice: a metric that changed by less than 40 % may only be noisy.
+MOVED = 0.5  # Our choice: a metric that changed by less than 40 % may only be noisy.
 
 
 def history_features(change: ChangeEvent, evidence: Evidence) -> Iterator[Feature]:
