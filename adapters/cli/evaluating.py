@@ -14,7 +14,6 @@ from rich.table import Table
 from adapters.evaluation.baseline_names import Baseline
 from adapters.evaluation.cases import LabelledCase, Stream, read_file
 from adapters.evaluation.fit import relearn
-from adapters.evaluation.opinions import opinions
 from adapters.evaluation.plot import reliability_svg
 from adapters.evaluation.run import (
     Answer,
@@ -115,6 +114,7 @@ def _ask_model(
     model: str,
     notes: Console,
 ) -> Results:
+    from adapters.evaluation.opinions import opinions
     from adapters.llm.building import build_analyst
     from adapters.llm.config import ModelConfig
     from adapters.settings import model_settings

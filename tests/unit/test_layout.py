@@ -28,7 +28,10 @@ FILES = {
 }
 MADE_HERE = {"build", "data", "dist", "handrail.egg-info", "services.yaml"}
 
-WHOLE = {"read_settings(os.environ)", "store_settings(os.environ)"}
+WHOLE = {
+    f"{reader}(os.environ)"
+    for reader in ("read_settings", "store_settings", "model_settings", "playbooks_folder")
+}
 """How a command hands the environment to its one reader."""
 
 
