@@ -61,9 +61,7 @@ def _text(record: IncidentRecord, member: Member, recovered: ProposalRecord | No
         said.append(f"{record.id} is resolved.")
     else:
         said.append(f"{Plan.from_bytes(recovered.plan).title}: recovered, {recovered.reason}.")
-    said.append(
-        f"The whole summary is a note of {record.id}: {record.incident.url or 'ask PagerDuty'}"
-    )
+    said.append(f"The whole summary is a note of {record.id}: {record.incident.url or 'ask PagerDuty'}")
     if recovered is not None:
         said.append("That this incident recovered too was not measured by itself.")
     return " ".join(said)
