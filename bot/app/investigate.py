@@ -12,9 +12,19 @@ from bot.app.group import settle
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, draft_plan, is_live
 from bot.app.unknown import closed_as_unknown, is_nobodys, is_stale
-from bot.app.wording import NOT_KNOWN, cause_in_words, change_name, clock_time, counted
+from bot.app.wording import (
+    ANEW,
+    MODEL_SILENT,
+    NOT_KNOWN,
+    RULES_ONLY,
+    cause_in_words,
+    change_name,
+    clock_time,
+    counted,
+)
 from bot.app.world import World
 from bot.domain.alert import Alert
+from bot.domain.card import Cause
 from bot.domain.change import ChangeEvent
 from bot.domain.change_index import rings
 from bot.domain.correlation import Case, Ranking, rank_suspects
@@ -77,7 +87,7 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
     if not gathered.incident.is_open:
         await world.book.see(gathered.incident)
         return False
-    thought = await _think(world, gathered, rank(world, gathered))
+    thought = await _think(world, gathered, rank(world, gathered), before=record.assessment)
     record = await world.book.learn(gathered.incident, thought.assessment, gathered.on_call_told)
     if not record.incident.is_open:
         return False  # It was resolved meanwhile.
@@ -104,7 +114,7 @@ async def reconsider(world: World, incident_id: IncidentId, change: ChangeEvent)
     reason = f"{change_name(change)} was reported after this was proposed, and is suspected now"
     if waiting and not await world.gate.withdraw(waiting.id, ProposalState.CANCELLED, reason):
         return False
-    thought = await _think(world, gathered, ranking)
+    thought = await _think(world, gathered, ranking, before=record.assessment)
     await world.book.assess(incident_id, thought.assessment)
     await _offer(world, gathered, thought)
     return True
@@ -119,7 +129,9 @@ class _Thought:
     plan: Plan | None
 
 
-async def _think(world: World, gathered: Gathered, ranking: Ranking) -> _Thought:
+async def _think(
+    world: World, gathered: Gathered, ranking: Ranking, *, before: Assessment | None
+) -> _Thought:
     """Return what is thought of the incident; nothing is stored yet."""
     incident, digest = gathered.incident, evidence_digest(ranking)
     plan, notes = None, tuple(_catalogue_notes(world, incident))
@@ -132,7 +144,7 @@ async def _think(world: World, gathered: Gathered, ranking: Ranking) -> _Thought
         except NoPlaybook as exc:
             notes = (f"No playbook is proposed: {exc}.",)
     assessment = Assessment(
-        cause=cause_in_words(ranking, evidence_lines(world, gathered)),
+        cause=_still_saying(before, cause_in_words(ranking, evidence_lines(world, gathered))),
         ranking=ranking.model_copy(update={"suspects": ranking.suspects[:KEPT_SUSPECTS]}),
         suspect=ranking.named,
         evidence_digest=digest,
@@ -140,6 +152,14 @@ async def _think(world: World, gathered: Gathered, ranking: Ranking) -> _Thought
         assessed_at=world.clock.now(),
     )
     return _Thought(ranking, assessment, plan)
+
+
+def _still_saying(before: Assessment | None, cause: Cause) -> Cause:
+    """Return *cause*, saying what became of the model that was asked *before*: it is not asked anew."""
+    if before is None or before.cause.speaker in ("", RULES_ONLY):
+        return cause
+    has_failed = before.cause.speaker.startswith(MODEL_SILENT)
+    return cause.model_copy(update={"speaker": before.cause.speaker if has_failed else ANEW})
 
 
 async def _offer(world: World, gathered: Gathered, thought: _Thought) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from bot.app.rounds import Answered
 from bot.app.thought import Thought
 from bot.app.tools import plain
-from bot.app.wording import cause_in_words
+from bot.app.wording import MODEL_SILENT, cause_in_words
 from bot.app.world import World
 from bot.domain.card import Cause
 from bot.domain.correlation import Outcome, Ranking
@@ -99,7 +99,7 @@ def without_opinion(cause: Cause, ranking: Ranking, thought: Thought) -> Cause:
     reason = silence.reason.value.replace("_", " ")
     return fresh.model_copy(
         update={
-            "speaker": f"Rules only: model unavailable ({reason}: {silence.words})",
+            "speaker": f"{MODEL_SILENT} ({reason}: {silence.words})",
             "limits": (*fresh.limits, *_measures(thought.calls, thought.grounded)),
         }
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 
 from bot.app.also import also_shown, muted, standing_of
@@ -15,7 +15,7 @@ from bot.domain.document import Document, Line, Section, lines
 from bot.domain.execution import Claim
 from bot.domain.ids import IncidentId, ServiceName, SlackUserId
 from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalRecord
+from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 
 COMMANDS = {
@@ -40,7 +40,7 @@ async def answer(world: World, text: str, *, channel: str, user: SlackUserId) ->
     words = text.split()
     if len(text) > 200 or not all(word.isprintable() for word in words):
         return usage("That is not a command I know.")
-    match words:
+    match [word.casefold() for word in words[:1]] + words[1:]:
         case [] | ["help"]:
             return usage()
         case ["status", *ids] if len(ids) <= 1:
@@ -97,7 +97,7 @@ async def status(world: World, record: IncidentRecord) -> Document:
     """Tell where one incident stands."""
     proposals = await world.gate.proposals(record.id)
     said = [
-        _since(record),
+        _since(record, world.clock.now()),
         f"On call: {', '.join(record.on_call_names) or 'nobody that PagerDuty named'}",
     ]
     if where := await standing_of(world, record.id):
@@ -119,25 +119,28 @@ async def status(world: World, record: IncidentRecord) -> Document:
     )
 
 
-def _since(record: IncidentRecord) -> str:
-    opened = f"Opened at {clock_time(record.incident.opened_at)}"
+def _since(record: IncidentRecord, now: datetime) -> str:
+    opened = f"Opened at {clock_time(record.incident.opened_at, today=now)}"
     if record.incident.is_open:
         return f"{opened}, {record.incident.status.value}"
     if record.resolved_at is None:
         return f"{opened}, resolved"
     took = duration(record.resolved_at - record.incident.opened_at)
     ended = "closed" if record.incident.is_unknown else "resolved"
-    return f"{opened}, {ended} at {clock_time(record.resolved_at)}, {took} later"
+    return f"{opened}, {ended} at {clock_time(record.resolved_at, today=now)}, {took} later"
 
 
 async def context(world: World, record: IncidentRecord) -> Document:
     """Tell what is known around one incident."""
-    incident = record.incident
+    incident, now = record.incident, world.clock.now()
     sections = [
         Section(
             heading="Alerts",
             lines=tuple(
-                Line(text=f"{clock_time(alert.at)} {alert.severity.value} {alert.title}", url=alert.url)
+                Line(
+                    text=f"{clock_time(alert.at, today=now)} {alert.severity.value} {alert.title}",
+                    url=alert.url,
+                )
                 for alert in incident.alerts[:_MOST]
             )
             or lines(["PagerDuty lists none."]),
@@ -182,11 +185,12 @@ async def changes(world: World, words: Sequence[str]) -> Document:
     where = service or "all services"
     said = tuple(
         Line(
-            text=f"{clock_time(change.live_at)} ({duration(now - change.live_at)} ago) {change_name(change)}"
+            text=f"{when} ({duration(now - change.live_at)} ago) {change_name(change)}"
             + (f": {change.title}" if change.title else ""),
             url=change.url,
         )
         for change in found[:_MOST]
+        for when in [clock_time(change.live_at, today=now)]
     )
     if len(found) > _MOST:
         said = (*said, Line(text=f"and {len(found) - _MOST} older ones; ask for a shorter time"))
@@ -206,10 +210,11 @@ async def details(world: World, incident: IncidentId) -> Document:
     shared = (Section(heading="Incidents on this card", lines=also),) if also else ()
     proposals = await world.gate.proposals(incident)
     claims = await world.gate.claims(incident)
-    plans = [section for proposal in proposals[-1:] for section in _proposal(proposal, claims)]
+    now = world.clock.now()
+    plans = [section for proposal in proposals[-1:] for section in _proposal(proposal, claims, now)]
     entries = await world.audit.entries(incident)
     told = tuple(
-        Line(text=f"{entry.seq} {clock_time(entry.at)} {entry.act} by {entry.actor}")
+        Line(text=f"{entry.seq} {clock_time(entry.at, today=now)} {entry.act} by {entry.actor}")
         for entry in entries[-_MOST:]
     )
     recorded = Section(heading="Record", lines=told or lines(["empty"]))
@@ -220,18 +225,22 @@ async def details(world: World, incident: IncidentId) -> Document:
     )
 
 
-def _proposal(proposal: ProposalRecord, claims: Sequence[Claim]) -> tuple[Section, Section]:
+def _proposal(proposal: ProposalRecord, claims: Sequence[Claim], now: datetime) -> tuple[Section, Section]:
     """Return what the plan is for and how it went, and its exact bytes."""
     plan = Plan.from_bytes(proposal.plan)
     said = [plan.description, plan.expects]
     if proposal.reason:
         said.append(f"{proposal.state.value.replace('_', ' ')}: {proposal.reason}")
-    said += [f"Approved by {a.name} at {clock_time(a.at)} ({a.grounds})" for a in proposal.approvals]
+    taken_back = ", taken back" if proposal.state is ProposalState.DENIED else ""
+    said += [
+        f"Approved by {a.name} at {clock_time(a.at, today=now)} ({a.grounds}){taken_back}"
+        for a in proposal.approvals
+    ]
     for claim in claims:
         step = plan.step(claim.step_index)
         if claim.proposal_id == proposal.id and step is not None:
             end = f"{claim.outcome.result.value}, {claim.outcome.detail}" if claim.outcome else "running"
-            said.append(f"{step.action.name}, started {clock_time(claim.claimed_at)}: {end}")
+            said.append(f"{step.action.name}, started {clock_time(claim.claimed_at, today=now)}: {end}")
     return (
         Section(heading=plan.title, lines=lines(text for text in said if text)),
         Section(

@@ -10,6 +10,9 @@ from bot.domain.document import Line
 NOT_KNOWN = "PagerDuty does not know this incident"
 """Stands among the sources that did not answer: all that is known of the incident is a webhook's word."""
 RULES_ONLY = "Rules only: no model took part."
+MODEL_SILENT = "Rules only: model unavailable"
+"""How the words begin that name a model's failure."""
+ANEW = "Rules only: assessed anew after the model spoke."
 SHOWN_SUSPECTS = 3
 _WEIGHS_NOTHING = 0.05  # In log-odds, our choice: less moves no probability by more than a percent or so.
 _HIGH, _MEDIUM = 0.85, 0.6  # Our choice of words; the number stands beside them.
@@ -83,9 +86,10 @@ def change_name(change: ChangeEvent) -> str:
     return f"{change.service} {what} · {change.kind.value}{by}"
 
 
-def clock_time(at: datetime) -> str:
-    """Return a time as people read it in a sentence."""
-    return f"{at:%H:%M:%S} UTC"
+def clock_time(at: datetime, *, today: datetime | None = None) -> str:
+    """Return a time as people read it in a sentence, with its date when that is not the day of *today*."""
+    is_another_day = today is not None and at.date() != today.date()
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if is_another_day else f"{at:%H:%M:%S} UTC"
 
 
 def duration(span: timedelta) -> str:

@@ -63,6 +63,22 @@ async def test_status_says_where_it_stands_and_what_waits(bot: Bot) -> None:
         assert line in said
 
 
+async def test_a_command_may_be_written_in_capitals(bot: Bot) -> None:
+    await bot.begin()
+
+    assert await asked(bot, "status") == await asked(bot, "STATUS") == await asked(bot, "Status")
+
+
+async def test_a_time_of_another_day_has_its_date(bot: Bot) -> None:
+    await bot.begin()
+    assert f"Opened at {NOW:%H:%M:%S} UTC, triggered" in await asked(bot, "status")
+
+    bot.time.advance(timedelta(days=1))
+
+    assert f"Opened at {NOW:%Y-%m-%d %H:%M:%S} UTC, triggered" in await asked(bot, "status")
+    assert f"{NOW:%Y-%m-%d} " in await asked(bot, "changes 2d")
+
+
 @pytest.mark.parametrize("name", [INCIDENT, "7", "#7"])
 async def test_an_incident_is_found_by_id_and_by_number(bot: Bot, name: str) -> None:
     await bot.begin()

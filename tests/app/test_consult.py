@@ -9,6 +9,7 @@ import pytest
 
 from adapters.llm.scripted import ScriptedAnalyst
 from bot.app.consult import MODEL_CALLED, consult
+from bot.app.investigate import investigate
 from bot.app.prompting import dossier_of
 from bot.app.world import Sources, World
 from bot.domain.catalogue import Catalogue, ExpositionSignal, Metric
@@ -30,6 +31,7 @@ from bot.domain.diagnosis import (
 from bot.domain.errors import Unavailable
 from bot.domain.ids import IncidentId, ServiceName, sha256_hex
 from bot.domain.incident import IncidentStatus
+from bot.domain.proposal import ProposalState
 from bot.domain.record import IncidentRecord
 from bot.domain.sources import Point, VersionShare
 from tests.builders import INCIDENT, NOW, a_change, an_alert, an_incident
@@ -530,3 +532,25 @@ async def test_only_the_services_own_playbooks_may_be_named() -> None:
         ("rollback-deploy", ServiceName("payments")),
         ("restart-service", ServiceName("payments")),
     } == {(option.id, option.service) for option in analyst.asked[0].playbooks}
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Silence.GARBAGE, "Rules only: model unavailable (garbage: as scripted)"),
+        (for_checkout(), "Rules only: assessed anew after the model spoke."),
+    ],
+    ids=["failed", "spoke"],
+)
+async def test_a_card_that_is_proposed_again_says_what_became_of_the_model(
+    answer: Silence | Verdict, says: str
+) -> None:
+    """The model is asked once, so a second proposal must not say that none took part."""
+    world = await an_assessed_world()
+    await consult(world, ScriptedAnalyst([answer]), ID)
+    [proposal] = await world.gate.proposals(ID)
+    await world.gate.withdraw(proposal.id, ProposalState.CANCELLED, "somebody asked for it")
+
+    await investigate(world, ID)
+
+    assert says == (await assessment_of(world)).cause.speaker

@@ -173,6 +173,18 @@ def test_an_unknown_end_asks_whether_it_ran() -> None:
     assert ["It ran", "It did not", "Check again", "Details"] == labels(card_blocks(a_card(offer)))
 
 
+def test_an_approval_that_was_followed_by_a_denial_was_taken_back() -> None:
+    denied = {"state": ProposalState.DENIED, "denied_by": "Bob", "outcome": "Denied by Bob. Nothing ran."}
+    offer = an_offer(approvals=(an_approval(),), **denied)
+
+    shown = "\n".join(texts(card_blocks(a_card(offer))))
+
+    assert 1 == shown.count("Denied by Bob")
+    assert "The approval by Alice at " in shown
+    assert "was taken back" in shown
+    assert "Approved by" not in shown
+
+
 def test_the_outcome_replaces_the_buttons() -> None:
     offer = an_offer(
         state=ProposalState.VERIFIED,

@@ -13,7 +13,7 @@ from adapters.slack.views.plan import essentials, small_print
 from adapters.slack.views.text import Mrkdwn, bold, clock_time, escape, join, shorten
 from bot.domain.approval import Action
 from bot.domain.card import Card, Offer, Progress, ProgressKind
-from bot.domain.proposal import ProposalState
+from bot.domain.proposal import Approval, ProposalState
 
 _S = ProposalState
 _SHOWS_PLAN = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED, _S.STARTED, _S.UNKNOWN})
@@ -138,10 +138,7 @@ def _not_offered(offer: Offer) -> list[Mrkdwn]:
 def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     """Return where the proposal stands: what came of it, who said what, what ran."""
     lines = [_state(offer, detail), bold(shorten(offer.outcome, detail.title))]
-    lines += [
-        Mrkdwn(f"Approved by {shorten(one.name, 80)} at {clock_time(one.at)} ({shorten(one.grounds, 80)})")
-        for one in offer.approvals[:6]
-    ]
+    lines += [_approval(one, offer) for one in offer.approvals[:6]]
     if offer.state in (_S.PROPOSED, _S.APPROVED) and offer.plan.quorum > 1:
         lines.append(escape(f"{len(offer.approvals)} of {offer.plan.quorum} approvals"))
     if offer.denied_by and offer.denied_by not in offer.outcome:
@@ -150,6 +147,13 @@ def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     if len(offer.progress) > 12:
         lines.append(escape(f"({len(offer.progress) - 12} earlier lines in Details)"))
     return lines
+
+
+def _approval(one: Approval, offer: Offer) -> Mrkdwn:
+    name, at = shorten(one.name, 80), clock_time(one.at)
+    if offer.state is _S.DENIED:
+        return Mrkdwn(f"The approval by {name} at {at} was taken back")
+    return Mrkdwn(f"Approved by {name} at {at} ({shorten(one.grounds, 80)})")
 
 
 def _state(offer: Offer, detail: Detail) -> Mrkdwn:
