@@ -170,6 +170,8 @@ def rule_on(
 def _refuse_stale(record: ProposalRecord, click: Click, now: AwareDatetime) -> Ruling | None:
     if now - click.received_at > CLICK_TTL:
         return Ruling(reason=Reason.TOO_LATE, text="That took too long to reach me. Press again.")
+    if record.state is ProposalState.PENDING:
+        return _already(record)  # The card is out before it is registered: its first thumb may be quicker.
     if click.message_ts != record.message_ts or click.channel != record.channel:
         return Ruling(
             reason=Reason.WRONG_CARD,
