@@ -14,7 +14,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 # Fixed words and ids: without the ids nobody could follow one incident from its webhook to its note.
 _OUR_WORDS = frozenset(
     {"level", "timestamp", "event", "event_id", "event_type", "stream", "correlation_id"}
-    | {"incident_id", "proposal_id", "change_id"}
+    | {"incident_id", "proposal_id", "change_id", "delivery"}
 )
 _CHATTY = ("httpx", "httpcore", "slack_sdk", "slack_bolt", "openai", "langchain", "pdpyras", "urllib3")
 

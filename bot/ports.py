@@ -204,8 +204,11 @@ class Directory(Protocol):
 class IncidentBook(Protocol):
     """What we remember of each incident."""
 
-    async def see(self, incident: Incident) -> IncidentRecord:
-        """Remember the incident, or refresh it; its status follows, its life and card stay."""
+    async def see(self, incident: Incident, *, heard_as: str = "") -> IncidentRecord:
+        """Remember the incident, or refresh it; its status follows, its life and card stay.
+
+        *heard_as* is the key of the delivery that tells of it: the first one is kept.
+        """
         ...
 
     async def get(self, incident: IncidentId) -> IncidentRecord | None: ...

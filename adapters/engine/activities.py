@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.proposal import ProposalState
 from bot.ports import Analyst
 
+log = structlog.get_logger()
+
+UNDECIDED = "nobody decided in time"
 BEAT_S = 1.0  # Well under the heartbeat time-out, so that one lost beat is not taken for a death.
 
 
@@ -49,70 +52,65 @@ class Activities:
 
     @activity.defn(name="investigate")
     async def investigate(self, incident: IncidentId) -> Opening:
-        with _bound(incident):
-            if not await investigate(self.world, incident):
-                return False
-            # Within the same activity: the engine's way to the next one costs as much as the ranking.
-            return "shown" if await show_at_once(self.world, incident) else True
+        if not await investigate(self.world, incident):
+            return False
+        # Within the same activity: the engine's way to the next one costs as much as the ranking.
+        return "shown" if await show_at_once(self.world, incident) else True
 
     @activity.defn(name="show")
     async def show(self, incident: IncidentId) -> None:
-        with _bound(incident):
-            await show(self.world, incident)
+        await show(self.world, incident)
 
     @activity.defn(name="consult")
     async def consult(self, incident: IncidentId) -> bool:
-        with _bound(incident):
-            if self.analyst is None:
-                return False
-            async with _beating():
-                return await consult(self.world, self.analyst, incident)
+        if self.analyst is None:
+            return False
+        async with _beating():
+            return await consult(self.world, self.analyst, incident)
 
     @activity.defn(name="next_move")
     async def next_move(self, incident: IncidentId) -> NextMove:
-        with _bound(incident):
-            found = await self.world.gate.on_record(incident)
-            return NextMove(move=next_move(found.situation()))
+        found = await self.world.gate.on_record(incident)
+        return NextMove(move=next_move(found.situation()))
 
     @activity.defn(name="expire")
     async def expire(self, incident: IncidentId, proposal: ProposalId) -> None:
-        with _bound(incident):
-            if await self.world.gate.withdraw(proposal, ProposalState.EXPIRED, "nobody decided in time"):
-                self.world.telemetry.outcome(ProposalState.EXPIRED.value)
+        if await self.world.gate.withdraw(proposal, ProposalState.EXPIRED, UNDECIDED):
+            self._tell_end(ProposalState.EXPIRED, UNDECIDED)
 
     @activity.defn(name="withdraw")
     async def withdraw(self, incident: IncidentId, proposal: ProposalId, reason: str) -> None:
-        with _bound(incident):
-            await self.world.gate.withdraw(proposal, ProposalState.CANCELLED, reason)
+        if await self.world.gate.withdraw(proposal, ProposalState.CANCELLED, reason):
+            log.info("proposal_moved_on", state=ProposalState.CANCELLED.value, why=reason)
 
     @activity.defn(name="settle")
     async def settle(
         self, incident: IncidentId, proposal: ProposalId, state: ProposalState, detail: str
     ) -> None:
-        with _bound(incident):
-            await self.world.gate.conclude(proposal, state, detail)
-            self.world.telemetry.outcome(state.value)
+        await self.world.gate.conclude(proposal, state, detail)
+        self._tell_end(state, detail)
 
     @activity.defn(name="run_step")
     async def run_step(self, incident: IncidentId, proposal: ProposalId, step_index: int) -> None:
-        with _bound(incident):
-            async with _beating():
-                await run_step(self.world, proposal, step_index)
+        async with _beating():
+            await run_step(self.world, proposal, step_index)
 
     @activity.defn(name="verify")
     async def verify(self, incident: IncidentId, proposal: ProposalId) -> None:
-        with _bound(incident):
-            async with _beating():
-                await verify(self.world, proposal)
+        async with _beating():
+            await verify(self.world, proposal)
 
     @activity.defn(name="wind_up")
     async def wind_up(self, incident: IncidentId) -> None:
-        with _bound(incident):
-            async with _beating():
-                await label_outcome(self.world, incident)
-                await summarise(self.world, incident)
-                await pass_on(self.world, incident)
-                await resolve_if_recovered(self.world, incident)
+        async with _beating():
+            await label_outcome(self.world, incident)
+            await summarise(self.world, incident)
+            await pass_on(self.world, incident)
+            await resolve_if_recovered(self.world, incident)
+
+    def _tell_end(self, state: ProposalState, why: str) -> None:
+        self.world.telemetry.outcome(state.value)
+        log.info("proposal_moved_on", state=state.value, why=why)
 
 
 @asynccontextmanager
@@ -129,8 +127,3 @@ async def _beating() -> AsyncIterator[None]:
         yield
     finally:
         beats.cancel()
-
-
-def _bound(incident: IncidentId) -> AbstractContextManager[object]:
-    """Bind the incident's id to every log line of the body."""
-    return structlog.contextvars.bound_contextvars(incident_id=incident)

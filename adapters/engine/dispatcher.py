@@ -60,7 +60,10 @@ class Dispatcher:
                 await asyncio.sleep(OUTAGE_S)
 
     async def _handle(self, handler: Handler, message: Message) -> None:
-        with structlog.contextvars.bound_contextvars(correlation_id=message.key, stream=message.stream.value):
+        # The handler, which learns the incident, replaces the correlation id by that of its story.
+        with structlog.contextvars.bound_contextvars(
+            correlation_id=message.key, delivery=message.key, stream=message.stream.value
+        ):
             try:
                 await handler(message)
             except Invalid as exc:

@@ -38,9 +38,10 @@ def pagerduty_route(
         match event:
             case Mention():
                 new = await inbox.put(Stream.EVENTS, event.event_id, body)
-                log.info(
-                    "pagerduty_event_stored" if new else "pagerduty_event_known",
-                    event_id=event.event_id,
+                tell = log.info if new else log.debug
+                tell(
+                    "webhook_stored" if new else "webhook_known",
+                    correlation_id=event.event_id,
                     event_type=event.event_type,
                     incident_id=event.incident_id,
                 )

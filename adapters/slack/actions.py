@@ -252,15 +252,17 @@ def who_and_where(body: Mapping[str, object]) -> tuple[SlackUserId, str] | None:
     return None
 
 
-def summary_of(action: Done) -> str:
-    """Name *action* for a log line, without anything that a person typed."""
+def named_in(action: Done) -> dict[str, str]:
+    """Return what a log line says of *action*: our words and ids, nothing that a person typed."""
     match action:
         case ButtonPressed():
-            return action.action.value
+            return {"what": action.action.value, "proposal_id": action.proposal_id}
         case FeedbackGiven():
-            return action.verdict.value
-        case DetailsAsked() | CommandGiven():
-            return action.kind
+            return {"what": action.verdict.value, "incident_id": action.incident_id}
+        case DetailsAsked():
+            return {"what": action.kind, "incident_id": action.incident_id}
+        case CommandGiven():
+            return {"what": action.kind}
         case _:
             assert_never(action)
 

@@ -1,6 +1,7 @@
 """The incoming side: Bolt takes verified payloads apart; what was done is queued before the answer."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -9,6 +10,7 @@ from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.logger.messages import warning_client_prioritized_and_token_skipped
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.requests import Request
@@ -19,9 +21,9 @@ from adapters.slack.actions import (
     COMMAND,
     PREFIX,
     Done,
+    named_in,
     parse_button,
     parse_command,
-    summary_of,
     to_bytes,
     who_and_where,
 )
@@ -34,6 +36,7 @@ from bot.ports import Clock, Inbox, Stream
 log = structlog.get_logger()
 
 PATH = "/slack/events"
+_TOKEN_UNUSED = warning_client_prioritized_and_token_skipped()
 PUT_TIMEOUT_S = 1.5  # Our choice: of Slack's 3 s, what is left is for saying that it did not work.
 TELL_TIMEOUT_S = 1.0
 
@@ -77,9 +80,9 @@ class Intake:
             async with asyncio.timeout(PUT_TIMEOUT_S):
                 is_new = await self._inbox.put(Stream.ACTIONS, action.key, to_bytes(action))
         except (Unavailable, TimeoutError) as exc:
-            log.warning("slack_action_not_stored", what=summary_of(action), error=type(exc).__name__)
+            log.warning("slack_action_not_stored", error=type(exc).__name__, **named_in(action))
             return False
-        log.info("slack_action_stored", what=summary_of(action), is_new=is_new)
+        log.info("slack_action_stored", delivery=action.key, is_new=is_new, **named_in(action))
         return True
 
     async def _say(self, body: Mapping[str, object], text: str) -> None:
@@ -109,7 +112,7 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
 
     app = AsyncApp(
         name="handrail",
-        logger=quiet_logger(),
+        logger=_without_the_word_on_tokens(quiet_logger()),
         client=AsyncWebClient(base_url=base_url, logger=quiet_logger()),
         authorize=authorize,
         # The gate in front has verified the bytes, by the store's clock; Bolt would ask this machine's.
@@ -130,6 +133,16 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
     app.action(re.compile(f"^{re.escape(PREFIX)}"))(press)
     app.command(COMMAND)(command)
     return app
+
+
+def _without_the_word_on_tokens(logger: logging.Logger) -> logging.Logger:
+    """Return *logger*, silent about the token: Bolt reads SLACK_BOT_TOKEN by itself and says it is unused."""
+
+    def says_more(record: logging.LogRecord) -> bool:
+        return record.getMessage() != _TOKEN_UNUSED
+
+    logger.addFilter(says_more)
+    return logger
 
 
 def slack_route(app: AsyncApp, *, signing_secret: str, installation: Installation, clock: Clock) -> Route:

@@ -18,9 +18,9 @@ class StoredIncidentBook:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def see(self, incident: Incident) -> IncidentRecord:
+    async def see(self, incident: Incident, *, heard_as: str = "") -> IncidentRecord:
         """Remember the incident or refresh it. Only `reopen` makes a resolved one count as open again."""
-        return await self._transactions.write(lambda tx: _see(tx, incident))
+        return await self._transactions.write(lambda tx: _see(tx, incident, heard_as))
 
     async def get(self, incident: IncidentId) -> IncidentRecord | None:
         return await self._transactions.read(lambda tx: tx.rows.incidents.get(incident))
@@ -50,10 +50,10 @@ class StoredIncidentBook:
         await self._transactions.write(lambda tx: tx.rows.incidents.put(change(_known(tx, incident))))
 
 
-def _see(tx: Transaction, incident: Incident) -> IncidentRecord:
+def _see(tx: Transaction, incident: Incident, heard_as: str = "") -> IncidentRecord:
     known = tx.rows.incidents.get(incident.id)
     if known is None:
-        record = IncidentRecord(incident=incident, seen_at=tx.now)
+        record = IncidentRecord(incident=incident, seen_at=tx.now, heard_as=heard_as)
         tx.append(entries.incident_met(Act.SEEN, record))
     else:
         record = known.model_copy(update={"incident": incident})

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+import structlog
+from structlog.contextvars import bind_contextvars
+
 from bot.app.investigate import investigate
 from bot.app.remediate import check_again
 from bot.app.show import show
@@ -14,14 +17,26 @@ from bot.domain.ids import IncidentId
 from bot.domain.person import Person
 from bot.domain.proposal import ProposalRecord, ProposalState
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
 
 
 async def handle_click(world: World, click: Click) -> Ruling:
     """Decide *click* and answer it. The same click handled again gets the same answer and no more effect."""
     proposal = await world.gate.proposal(click.proposal_id)
+    bind_contextvars(proposal_id=click.proposal_id)
+    if proposal is not None:
+        await world.stories.begin_with(proposal.incident, world.book)
     person, permission = await _who_and_whether(world, click, proposal)
     ruling = await world.gate.rule(click, permission, person)
+    log.info(
+        "clicked",
+        action=click.action.value,
+        user=click.user_id,
+        is_accepted=ruling.is_accepted,
+        reason=ruling.reason.value,
+    )
     if ruling.is_accepted and proposal is not None:
         await _follow(world, click, proposal, ruling)
     elif not ruling.is_accepted:

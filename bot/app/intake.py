@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import structlog
+from structlog.contextvars import bind_contextvars
+
 from bot.app.group import going_on, settle
 from bot.app.investigate import reconsider, redacted
 from bot.app.show import redraw
@@ -15,6 +18,8 @@ from bot.domain.incident import Incident, IncidentEvent, IncidentEventKind, Inci
 from bot.domain.plan import Plan
 from bot.domain.proposal import LIVE, ProposalState
 from bot.domain.record import IncidentRecord
+
+log = structlog.get_logger()
 
 _STATUS = {
     IncidentEventKind.ACKNOWLEDGED: IncidentStatus.ACKNOWLEDGED,
@@ -30,21 +35,38 @@ async def handle_event(world: World, event: IncidentEvent) -> None:
     """Follow one webhook. The pager's present answer counts, so order and repetition do not."""
     if event.kind is IncidentEventKind.OTHER:
         return
+    bind_contextvars(incident_id=event.incident_id)
     before = await world.book.get(event.incident_id)
+    if before is not None:
+        world.stories.begin(before)
     incident = await _present(world, event, before)
-    await follow(world, incident, before)
+    await follow(world, incident, before, heard_as=event.event_id)
 
 
-async def follow(world: World, incident: Incident, before: IncidentRecord | None) -> None:
+async def follow(
+    world: World, incident: Incident, before: IncidentRecord | None, *, heard_as: str = ""
+) -> None:
     """Bring our record and the incident's course in line with what the pager says now."""
-    if before is None and not incident.is_open:
-        # It was over before we heard of it: no card, but an older trigger that comes late must find this.
-        await settle(world, await world.book.see(redacted(world, incident)))
-        return
-    record = await world.book.see(redacted(world, incident))
+    record = await world.book.see(redacted(world, incident), heard_as=heard_as)
+    with world.stories.within(record):
+        if before is None:
+            log.info("incident_seen", status=incident.status.value, service=incident.service)
+        elif before.incident.is_open and not incident.is_open:
+            log.info("incident_resolved", life=record.life)
+        if before is None and not incident.is_open:
+            # It was over before we heard of it: no card, but an older trigger that comes late must find this.
+            await settle(world, record)
+        else:
+            await _go_on(world, incident, record, before)
+
+
+async def _go_on(
+    world: World, incident: Incident, record: IncidentRecord, before: IncidentRecord | None
+) -> None:
     # Asked of the record and not of what was read before it: a crash between the two steps is made good.
     if incident.is_open and record.resolved_at is not None:
         record = await world.book.reopen(incident.id)
+        log.info("incident_reopened", life=record.life)
     if not await settle(world, record):
         return  # The card of another incident shows it, and nothing is proposed for it by itself.
     if incident.is_open:
@@ -136,9 +158,10 @@ async def handle_change(world: World, change: ChangeEvent) -> None:
         world.telemetry.degraded("change with an impossible time")
         return
     for record in await going_on(world, await world.book.open()):
-        if await _overtake(world, record.id, known) or await reconsider(world, record.id, known):
-            await redraw(world, record.id)
-            await world.workflows.wake(record.id, record.life)
+        with world.stories.within(record):
+            if await _overtake(world, record.id, known) or await reconsider(world, record.id, known):
+                await redraw(world, record.id)
+                await world.workflows.wake(record.id, record.life)
 
 
 async def _complete(world: World, change: ChangeEvent) -> ChangeEvent:

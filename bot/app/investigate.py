@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+import structlog
+
 from bot.app.drafts import Draft
 from bot.app.group import settle
 from bot.app.observe import Observed, observe
@@ -39,6 +41,8 @@ from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalState
 from bot.domain.record import Assessment, OnCallTold
 from bot.ports import Reading
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -85,7 +89,8 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
     if not gathered.has_heard_pager and is_stale(world, record.incident):
         raise Unavailable(f"PagerDuty does not say whether {incident_id}, paged long ago, is still open")
     if not gathered.incident.is_open:
-        await world.book.see(gathered.incident)
+        await settle(world, await world.book.see(gathered.incident))
+        log.info("incident_resolved", life=record.life)
         return False
     thought = await _think(world, gathered, rank(world, gathered), before=record.assessment)
     record = await world.book.learn(gathered.incident, thought.assessment, gathered.on_call_told)
@@ -167,8 +172,20 @@ async def _offer(world: World, gathered: Gathered, thought: _Thought) -> None:
     never a plan without one."""
     draft = Draft(case_of(world, gathered), thought.ranking, thought.assessment)
     world.drafts.put(gathered.incident.id, draft)
+    ranking = thought.ranking
+    log.info(
+        "suspects_ranked",
+        outcome=ranking.outcome.value,
+        change_id=ranking.named,
+        confidence_percent=thought.assessment.cause.confidence_percent,
+        changes=len(gathered.changes),
+        silent=ranking.coverage.unreachable,
+    )
     if thought.plan is not None:
-        await world.gate.propose(thought.plan)
+        made = await world.gate.propose(thought.plan)
+        log.info(
+            "proposed", proposal_id=made.id, playbook=thought.plan.playbook, risk=thought.plan.risk.value
+        )
 
 
 def _may_be_behind(world: World, incident: Incident, change: ChangeEvent) -> bool:

@@ -37,6 +37,7 @@ _RECOVERY = {
 
 async def handle_feedback(world: World, press: Feedback) -> FeedbackRuling:
     """Decide *press* and answer it once: a new label shows on the card, all else is told to the person."""
+    await world.stories.begin_with(press.incident, world.book)
     person, permitted = await _who(world, press)
     ruling = await world.labels.say(press, person, permitted)
     is_on_card = ruling.label is not None and press.message_ts is not None

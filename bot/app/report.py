@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
+
 from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.audit import Entry
@@ -14,6 +16,8 @@ from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.ports import PostState
+
+log = structlog.get_logger()
 
 DOUBT_WAIT_S = 10.0  # How long a lost note gets to appear before it is looked for.
 _LOOKS = 2
@@ -96,14 +100,15 @@ async def post_once(
         except Unclear:
             pass  # Looked for below.
         else:
-            await world.outbox.sent(key)
+            await _note_sent(world, key, incident)
             return
-    await _after_doubt(world, key, send, was_sent, sleep)
+    await _after_doubt(world, key, incident, send, was_sent, sleep)
 
 
 async def _after_doubt(
     world: World,
     key: str,
+    incident: IncidentId,
     send: Callable[[], Awaitable[None]],
     was_sent: Callable[[], Awaitable[bool]],
     sleep: Sleep,
@@ -112,13 +117,18 @@ async def _after_doubt(
     for _ in range(_LOOKS):
         await sleep(DOUBT_WAIT_S / _LOOKS)
         if await was_sent():
-            await world.outbox.sent(key)
+            await _note_sent(world, key, incident)
             return
     try:
         await send()
     except Unclear:
         world.telemetry.degraded("post sent twice without an answer")
-    await world.outbox.sent(key, possibly_double=True)
+    await _note_sent(world, key, incident, possibly_double=True)
+
+
+async def _note_sent(world: World, key: str, incident: IncidentId, *, possibly_double: bool = False) -> None:
+    await world.outbox.sent(key, possibly_double=possibly_double)
+    log.info("note_written", where=key.partition(":")[0], to=incident, possibly_double=possibly_double)
 
 
 async def summary_of(world: World, record: IncidentRecord) -> Document:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from bot.app.also import also_shown
 from bot.app.asking import named_ask, what_people_said
 from bot.app.diagnosing import keep_diagnosis
@@ -18,6 +20,8 @@ from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.ports import PostState
+
+log = structlog.get_logger()
 
 AT_ONCE_S = 5.0  # Our choice, as long as one call of Slack may take.
 LATE_AFTER_S = 900  # A card that comes later than this after the page says so.
@@ -156,7 +160,9 @@ async def _post(world: World, record: IncidentRecord, card: Card) -> CardRef:
         await world.chat.update_card(ref, card)
     await world.book.set_card(record.id, ref)
     await world.outbox.sent(key)
-    world.telemetry.card_shown(await world.gate.now() - record.seen_at)
+    after = await world.gate.now() - record.seen_at
+    world.telemetry.card_shown(after)
+    log.info("card_shown", channel=ref.channel, after_s=round(after.total_seconds(), 3))
     return ref
 
 

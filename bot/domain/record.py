@@ -42,6 +42,13 @@ class IncidentRecord(Frozen):
     resolved_at: AwareDatetime | None = None
     seen_at: AwareDatetime
     """When we first heard of it."""
+    heard_as: str = ""
+    """The key of the delivery that told of it first; empty when a look at the pager found it."""
+
+    @property
+    def correlation_id(self) -> str:
+        """Return what stands on every log line of its story, from the webhook that told of it on."""
+        return self.heard_as or f"incident-{self.id}"
 
     @property
     def id(self) -> IncidentId:

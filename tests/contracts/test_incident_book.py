@@ -53,6 +53,17 @@ async def test_seeing_it_again_refreshes_it_and_keeps_what_we_know(bench: Bench)
     assert (seen.card, seen.life, seen.seen_at) == (CARD, 1, NOW)
 
 
+async def test_the_delivery_that_told_of_it_first_names_its_story(bench: Bench) -> None:
+    await bench.store.incidents.see(an_incident(), heard_as="01FIRST")
+    await bench.store.incidents.see(RESOLVED, heard_as="01SECOND")
+    await bench.store.incidents.reopen(INCIDENT)
+    found = await bench.store.incidents.see(an_incident("Q2"))
+    first = await bench.store.incidents.get(INCIDENT)
+
+    assert first is not None
+    assert ("01FIRST", "incident-Q2") == (first.correlation_id, found.correlation_id)
+
+
 async def test_a_resolution_is_dated_by_the_store_once(bench: Bench) -> None:
     await bench.store.incidents.see(an_incident())
     bench.time.advance(timedelta(minutes=5))
