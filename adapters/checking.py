@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -38,24 +39,60 @@ class _Fails(Exception):
     """Does not work, with a remedy of its own; the two arguments are what is so and the remedy."""
 
 
-Look = Callable[[], Awaitable[str]]
+class Stopwatch:
+    """Times the exchanges with one neighbour: not what we load and build before them."""
+
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
+        self.slowest_s: float | None = None
+
+    @contextmanager
+    def exchange(self) -> Iterator[None]:
+        """Time the block, which asks once."""
+        start = self._timer()
+        yield
+        self.slowest_s = max(self.slowest_s or 0.0, self._timer() - start)
+
+
+Look = Callable[[Stopwatch], Awaitable[str]]
+"""Returns what was found; raises what is wrong."""
 
 
 async def check_all(settings: Settings) -> list[Finding]:
-    """Return one finding for each part, those of the neighbours in parallel."""
+    """Return one finding for each part."""
     files, first = _files(settings)
     looks: dict[str, tuple[Look, str]] = {
-        "Slack": (lambda: _slack(settings, files), "check SLACK_BOT_TOKEN, its scopes and SLACK_TEAM_ID"),
-        "PagerDuty": (lambda: _pagerduty(settings), "check PAGERDUTY_API_TOKEN and PAGERDUTY_FROM_EMAIL"),
-        "queue": (lambda: _redis(settings), "check REDIS_URL, or install handrail[embedded]"),
-        "record": (lambda: _record(settings), "check DATABASE_URL and HANDRAIL_DATA_DIR"),
-        "engine": (lambda: _engine(settings), "check TEMPORAL_ADDRESS, or install handrail[embedded]"),
-        "model": (lambda: _model(settings), "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL"),
-        "prompts": (lambda: _prompts(settings), "restore the file, or make a new version of the prompt"),
+        "Slack": (
+            lambda watch: _slack(settings, files, watch),
+            "check SLACK_BOT_TOKEN, its scopes and SLACK_TEAM_ID",
+        ),
+        "PagerDuty": (
+            lambda watch: _pagerduty(settings, watch),
+            "check PAGERDUTY_API_TOKEN and PAGERDUTY_FROM_EMAIL",
+        ),
+        "queue": (lambda watch: _redis(settings, watch), "check REDIS_URL, or install handrail[embedded]"),
+        "record": (lambda watch: _record(settings, watch), "check DATABASE_URL and HANDRAIL_DATA_DIR"),
+        "engine": (
+            lambda watch: _engine(settings, watch),
+            "check TEMPORAL_ADDRESS, or install handrail[embedded]",
+        ),
+        "model": (
+            lambda watch: _model(settings, watch),
+            "check OPENAI_API_KEY, OPENAI_BASE_URL and OPENAI_MODEL",
+        ),
+        "prompts": (lambda _: _prompts(settings), "restore the file, or make a new version of the prompt"),
     }
     if files is not None:
-        looks["signals"] = (partial(_signals, files), "check `signals` in services.yaml")
-    return [first, *await asyncio.gather(*(_look(what, *look) for what, look in looks.items()))]
+        looks["signals"] = (partial(_signals, files), "check `signals` of the named service")
+    return [first, *await look_in_turn(looks)]
+
+
+async def look_in_turn(looks: Mapping[str, tuple[Look, str]]) -> list[Finding]:
+    """Return a finding for each look, whose second part is the remedy.
+
+    One after the other: side by side, each would measure what the others load.
+    """
+    return [await _look(what, look, remedy) for what, (look, remedy) in looks.items()]
 
 
 def _files(settings: Settings) -> tuple[Files | None, Finding]:
@@ -68,10 +105,10 @@ def _files(settings: Settings) -> tuple[Files | None, Finding]:
 
 
 async def _look(what: str, look: Look, remedy: str) -> Finding:
-    start = time.monotonic()
+    watch = Stopwatch()
     try:
         async with asyncio.timeout(EACH_S):
-            said = await look()
+            said = await look(watch)
     except _Warn as exc:
         return Finding(what=what, verdict=Verdict.WARNING, said=str(exc.args[0]), remedy=str(exc.args[1]))
     except _Fails as exc:
@@ -80,17 +117,19 @@ async def _look(what: str, look: Look, remedy: str) -> Finding:
         return _failed(what, f"no answer within {EACH_S:g} s", remedy)
     except (HandrailError, RPCError, RuntimeError, OSError) as exc:
         return _failed(what, str(exc) or type(exc).__name__, remedy)
-    return Finding(what=what, verdict=Verdict.OK, said=said, latency_ms=(time.monotonic() - start) * 1000)
+    latency_ms = None if watch.slowest_s is None else watch.slowest_s * 1000
+    return Finding(what=what, verdict=Verdict.OK, said=said, latency_ms=latency_ms)
 
 
 def _failed(what: str, said: str, remedy: str) -> Finding:
     return Finding(what=what, verdict=Verdict.FAILED, said=said, remedy=remedy)
 
 
-async def _slack(settings: Settings, files: Files | None) -> str:
+async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> str:
     token = settings.slack_bot_token.get_secret_value()
     async with slack_api(token, base_url=settings.slack_api_url) as api:
-        installation = await read_installation(api, app_id=settings.slack_app_id)
+        with watch.exchange():
+            installation = await read_installation(api, app_id=settings.slack_app_id)
         if installation.team_id != settings.slack_team_id:
             wrong = f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}"
             raise Invalid(wrong)
@@ -115,14 +154,15 @@ def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
     return {channel: ", ".join(places) for channel, places in named.items()}
 
 
-async def _pagerduty(settings: Settings) -> str:
+async def _pagerduty(settings: Settings, watch: Stopwatch) -> str:
     api = RestApi(
         settings.pagerduty_api_token,
         base_url=settings.pagerduty_api_url,
         from_email=settings.pagerduty_from_email,
     )
     try:
-        await api.get("abilities")
+        with watch.exchange():
+            await api.get("abilities")
         users = await api.list("users", params={"query": settings.pagerduty_from_email})
     finally:
         await api.aclose()
@@ -134,12 +174,13 @@ async def _pagerduty(settings: Settings) -> str:
     return f"readable; notes are written as {settings.pagerduty_from_email}"
 
 
-async def _redis(settings: Settings) -> str:
+async def _redis(settings: Settings, watch: Stopwatch) -> str:
     if settings.redis_url is None:
-        return f"embedded: {await find_valkey()}"
+        return f"found {await find_valkey()}, started with the bot"
     inbox = RedisInbox(settings.redis_url, consumer="check")
     try:
-        await inbox.ping()
+        with watch.exchange():
+            await inbox.ping()
         durability = await inbox.durability()
     finally:
         await inbox.aclose()
@@ -151,7 +192,7 @@ async def _redis(settings: Settings) -> str:
     return "writes are accepted and kept"
 
 
-async def _record(settings: Settings) -> str:
+async def _record(settings: Settings, watch: Stopwatch) -> str:
     url = settings.database_url
     if url is None:
         path = settings.handrail_data_dir / "audit.db"
@@ -160,6 +201,8 @@ async def _record(settings: Settings) -> str:
         url = f"sqlite:///{path}"
     store = await asyncio.to_thread(open_record, url)
     try:
+        with watch.exchange():
+            await store.gate.now()
         report = await store.audit.verify()
     finally:
         await store.close()
@@ -168,19 +211,21 @@ async def _record(settings: Settings) -> str:
     return f"{report.entries} entries, chain intact"
 
 
-async def _engine(settings: Settings) -> str:
+async def _engine(settings: Settings, watch: Stopwatch) -> str:
     if settings.temporal_address is None:
-        return f"embedded: {await asyncio.to_thread(find_temporal)}"
+        return f"found {await asyncio.to_thread(find_temporal)}, started with the bot"
     client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
-    await client.service_client.check_health()
+    with watch.exchange():
+        await client.service_client.check_health()
     return f"{settings.temporal_address}, namespace {settings.temporal_namespace}"
 
 
-async def _model(settings: Settings) -> str:
+async def _model(settings: Settings, watch: Stopwatch) -> str:
     config = model_config(settings)
     if config is None:
         raise _Warn("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
     checks = await check_models(config)
+    watch.slowest_s = max(check.milliseconds for check in checks) / 1000
     if bad := [check for check in checks if not check.is_ok]:
         raise Invalid("; ".join(f"{check.model}: {check.detail}. {check.remedy}" for check in bad))
     return "; ".join(f"{check.model}: {check.detail}" for check in checks)
@@ -191,13 +236,14 @@ async def _prompts(settings: Settings) -> str:
     return f"{len(prompts)} prompts, unchanged since they were locked"
 
 
-async def _signals(files: Files) -> str:
+async def _signals(files: Files, watch: Stopwatch) -> str:
     async with httpx.AsyncClient(trust_env=False) as client:
         signals = ServiceSignals(client, SystemClock())
         silent = []
         for name, service in files.catalogue.services.items():
             for signal_name, signal in service.signals.items():
-                reading = await signals.read(signal)
+                with watch.exchange():
+                    reading = await signals.read(signal)
                 if reading.value is None and "not yet watched" not in reading.why:
                     silent.append(f"{name}.{signal_name}: {reading.why}")
     if silent:

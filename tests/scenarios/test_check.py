@@ -50,6 +50,10 @@ async def test_all_well_is_exit_code_0(stage: Stage) -> None:
     assert "failed" not in verdicts(ended).values()
     assert verdicts(ended)["Slack"] == "ok"
     assert verdicts(ended)["PagerDuty"] == "ok"
+    findings = json.loads(ended.out)["findings"]
+    found = {f["what"]: (f["said"].partition(" ")[0], f["latency_ms"]) for f in findings}
+    assert found["queue"] == found["engine"] == ("found", None)
+    assert found["Slack"][1] > 0
 
 
 async def test_a_neighbour_that_refuses_is_exit_code_1_and_named(stage: Stage) -> None:
