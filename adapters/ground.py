@@ -16,6 +16,7 @@ from adapters.files.playbooks import missing_from, read_playbooks
 from adapters.logs import configure_logs
 from adapters.settings import Settings
 from adapters.store.opening import Store, open_store
+from adapters.store.signing import open_signer
 from adapters.telemetry import PrometheusTelemetry
 from bot.domain.catalogue import Catalogue
 from bot.domain.errors import InvalidCatalogue
@@ -64,6 +65,11 @@ def database_url(settings: Settings, folder: DataFolder) -> str:
     return settings.database_url or f"sqlite:///{folder.audit_file}"
 
 
+def _audit_key(settings: Settings) -> str | None:
+    key = settings.handrail_audit_key
+    return key.get_secret_value() if key is not None else None
+
+
 @asynccontextmanager
 async def laid_ground(
     settings: Settings, *, meanwhile: Callable[[], object] = lambda: None
@@ -87,7 +93,11 @@ async def laid_ground(
         configure_logs(settings.handrail_log_level, redact)
         telemetry = PrometheusTelemetry()
         store = await asyncio.to_thread(
-            open_store, database_url(settings, folder), redact=redact, kill_file=folder.kill_file
+            open_store,
+            database_url(settings, folder),
+            redact=redact,
+            kill_file=folder.kill_file,
+            signer=open_signer(folder.path, _audit_key(settings), may_create=True),
         )
         stack.push_async_callback(store.close)
         minimum_epoch = await store.gate.epoch()

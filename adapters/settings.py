@@ -25,6 +25,7 @@ from bot.domain.errors import Invalid
 
 _OURS: Final = ("HANDRAIL_", "SLACK_", "PAGERDUTY_")
 AUDIT_FILE: Final = "audit.db"
+ARCHIVE_FOLDER: Final = "archive"
 _NAMED: Final = "HANDRAIL_SECRET_"
 # Other programs have variables of these too, so that only a slip of the pen is refused.
 _SHARED: Final = ("OPENAI_", "TEMPORAL_", "REDIS_", "DATABASE_")
@@ -184,6 +185,29 @@ class Settings(BaseModel):
     handrail_allow_tracing: bool = Field(
         default=False, description="Start although LANGSMITH_* or LANGCHAIN_* variables would ship prompts."
     )
+    handrail_audit_key: Filled | None = Field(
+        default=None,
+        description="The Ed25519 key (32 bytes, base64url) that signs the record, one for all bots of one "
+        "database; default: the file `audit.key` of the data folder.",
+    )
+    handrail_audit_checkpoint_file: Path | None = Field(
+        default=None,
+        description="A file, best on another machine's disk, that gets each checkpoint as a line.",
+    )
+    handrail_audit_channel: ChannelId | None = Field(
+        default=None, description="Id (`C…`) of the channel for checkpoints and alarms of the record."
+    )
+    handrail_audit_checkpoint_minutes: float = Field(
+        default=60, gt=0, le=1440, description="Minutes between checkpoints while entries are added."
+    )
+    handrail_audit_retention_days: int = Field(
+        default=183,
+        ge=1,
+        description="Days that entries stay in the database; `handrail audit archive` moves older ones.",
+    )
+    handrail_audit_archive: Path | None = Field(
+        default=None, description="Folder of archived entries; default: `archive` in the data folder."
+    )
     handrail_log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe line to log."
     )
@@ -270,6 +294,9 @@ class StoreSettings(BaseModel):
     data_dir: Path
     database_url: str
     weights: Path | None = None
+    audit_key: SecretStr | None = None
+    audit_retention_days: int
+    audit_archive: Path
 
 
 def store_settings(environment: Mapping[str, str]) -> StoreSettings:
@@ -280,7 +307,16 @@ def store_settings(environment: Mapping[str, str]) -> StoreSettings:
         data_dir=folder,
         database_url=environment.get("DATABASE_URL") or f"sqlite:///{folder / AUDIT_FILE}",
         weights=Path(weights) if weights else None,
+        audit_key=SecretStr(key) if (key := environment.get("HANDRAIL_AUDIT_KEY")) else None,
+        audit_retention_days=_days(environment.get("HANDRAIL_AUDIT_RETENTION_DAYS")),
+        audit_archive=Path(environment.get("HANDRAIL_AUDIT_ARCHIVE") or folder / ARCHIVE_FOLDER),
     )
+
+
+def _days(given: str | None) -> int:
+    if given is not None and not re.fullmatch("[1-9][0-9]{0,4}", given):
+        raise InvalidSettings("HANDRAIL_AUDIT_RETENTION_DAYS: is no number of days, at least 1")
+    return int(given or Settings.model_fields["handrail_audit_retention_days"].default)
 
 
 class ModelSettings(BaseModel):

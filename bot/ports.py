@@ -14,14 +14,15 @@ from typing import Protocol
 from pydantic import AwareDatetime
 
 from bot.domain.approval import Click, Permission, Ruling
-from bot.domain.audit import ChainReport, Entry
+from bot.domain.audit import Entry
 from bot.domain.card import Card, CardRef
 from bot.domain.catalogue import ExpositionSignal, LogStore, Metric, Signal
+from bot.domain.chain_check import ChainReport
 from bot.domain.change import ChangeEvent
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, Window
 from bot.domain.document import Document
-from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
+from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Preview, StartedStep, StepOutcome
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
@@ -29,7 +30,7 @@ from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
 from bot.domain.merging import Company, Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
 from bot.domain.on_record import OnRecord
 from bot.domain.person import OnCall, Person
-from bot.domain.plan import Plan
+from bot.domain.plan import Plan, PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
@@ -522,10 +523,29 @@ class CallGraph(Protocol):
 
 
 class Runner(Protocol):
-    """Carries out steps of one type. It is handed nothing that was not approved and claimed."""
+    """Carries out steps of one type. It is handed nothing to carry out that was not approved and claimed.
+
+    What takes a step back is a step of its own, shown and approved like the rest, so there is no `undo`
+    beside `run`.
+    """
+
+    async def preview(self, action: PlannedAction) -> Preview | None:
+        """Return what *action* would change, without any effect; None when its target cannot tell."""
+        ...
 
     async def run(self, step: ApprovedStep) -> StepOutcome:
-        """Carry out the step. An answer that was lost is `UNKNOWN`, never `FAILED`."""
+        """Carry out the step under its key. An answer that was lost is `UNKNOWN`, never `FAILED`.
+
+        Cancelled, it ends what it started on this machine within 6 s.
+        """
+        ...
+
+    async def status(self, step: StartedStep) -> StepOutcome | None:
+        """Ask the target by key what came of a step; None when it cannot say. It changes nothing."""
+        ...
+
+    async def cancel(self, step: StartedStep) -> None:
+        """End what is left of a step that nobody waits for any more, within 6 s; the rest stays as it is."""
         ...
 
 

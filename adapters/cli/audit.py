@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.domain.audit import ChainReport, Entry
+    from bot.domain.audit import Entry
+    from bot.domain.chain_check import ChainReport
     from bot.ports import AuditLog
 
 audit_app = typer.Typer(help="Check and read the record.", no_args_is_help=True)

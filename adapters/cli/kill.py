@@ -5,11 +5,14 @@ import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.domain.errors import HandrailError, Invalid
+
+if TYPE_CHECKING:
+    from adapters.settings import StoreSettings
 
 KILL_FILE = "KILL"
 
@@ -30,7 +33,7 @@ def kill(
     kill_file.write_text(f"{datetime.now(UTC).isoformat()} {who}: {reason}\n")
     typer.echo(f"stopped: {kill_file} exists; nothing starts while it does")
     try:
-        asyncio.run(_switch(where.database_url, kill_file, who, reason))
+        asyncio.run(_switch(where, kill_file, who, reason))
     except HandrailError as exc:
         typer.echo(f"the record could not be written ({exc}); the file alone holds", err=True)
         raise typer.Exit(1) from exc
@@ -43,7 +46,7 @@ def revive() -> None:
 
     where = store_settings(os.environ)
     kill_file = _kill_file(where.data_dir)
-    asyncio.run(_switch(where.database_url, kill_file, getpass.getuser(), None))
+    asyncio.run(_switch(where, kill_file, getpass.getuser(), None))
     kill_file.unlink(missing_ok=True)
     typer.echo("revived: approved playbooks may start again")
 
@@ -54,11 +57,15 @@ def _kill_file(folder: Path) -> Path:
     return folder / KILL_FILE
 
 
-async def _switch(database_url: str, kill_file: Path, who: str, reason: str | None) -> None:
+async def _switch(where: "StoreSettings", kill_file: Path, who: str, reason: str | None) -> None:
     from adapters.store.opening import open_store
+    from adapters.store.signing import offline_signer
+
+    # Where the key cannot be used, the entry is written all the same: a stop must not wait for it.
+    signer = offline_signer(where.data_dir, where.audit_key.get_secret_value() if where.audit_key else None)
 
     # The row holds names and words of an operator; they are no secrets of a neighbour.
-    store = open_store(database_url, redact=str, kill_file=kill_file)
+    store = open_store(where.database_url, redact=str, kill_file=kill_file, signer=signer)
     try:
         if reason is None:
             await store.gate.revive(who)

@@ -5,7 +5,8 @@ from typing import Final
 
 from adapters.store.entries import Draft
 from adapters.store.transaction import Transactions
-from bot.domain.audit import ChainCheck, ChainReport, Entry
+from bot.domain.audit import Entry
+from bot.domain.chain_check import ChainCheck, ChainReport
 from bot.domain.ids import IncidentId
 
 FACTS: Final = frozenset(

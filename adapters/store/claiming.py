@@ -11,7 +11,7 @@ from bot.domain.errors import Invalid, NotFound, Tampered
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, admit
 from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.plan import Plan
-from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState
+from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState, approval_statement
 
 ENDS: Final = frozenset(
     {
@@ -61,6 +61,10 @@ def resume(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedSt
 def _admit(
     tx: Transaction, record: ProposalRecord, step_index: int, holder: ProposalId | None, last_attempt: int
 ) -> ApprovedStep | NotAdmitted:
+    refusal = _untrusted(tx, record)
+    if refusal is not None:
+        _turn_away(tx, record, step_index, refusal)
+        return refusal
     answer = admit(
         record,
         step_index,
@@ -73,6 +77,19 @@ def _admit(
     if isinstance(answer, NotAdmitted):
         _turn_away(tx, record, step_index, answer)
     return answer
+
+
+def _untrusted(tx: Transaction, record: ProposalRecord) -> NotAdmitted | None:
+    """Return why nothing may rest on this record: it cannot be signed, or an approval is not ours."""
+    withdrawn = ProposalState.CANCELLED if record.state is ProposalState.APPROVED else None
+    if why := tx.why_unsigned():
+        return NotAdmitted(why=f"the record cannot be signed: {why}", state=withdrawn)
+    for approval in record.approvals:
+        if not tx.is_ours(approval_statement(record, approval), approval.seal):
+            why = f"the approval of {approval.user_id} does not carry our signature: the record was changed"
+            tx.append(entries.tampered(why, record.incident, record.id))
+            return NotAdmitted(why=why, state=withdrawn)
+    return None
 
 
 def _before(

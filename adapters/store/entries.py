@@ -11,12 +11,13 @@ from bot.domain.audit import Act
 from bot.domain.card import CardRef
 from bot.domain.diagnosed import Diagnosed
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
-from bot.domain.ids import IncidentId, SlackUserId
+from bot.domain.ids import IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Label
 from bot.domain.merging import Member, MergeAct
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
+from bot.domain.seal import PublicKey
 
 SELF = "handrail"
 """The actor of what nobody pressed a button for."""
@@ -39,6 +40,8 @@ class Draft:
     actor: str = SELF
     is_actor_known: bool = True
     """False when the actor is free text."""
+    new_key: PublicKey | None = None
+    """The signer's key, when it signs although the chain goes on with another one."""
 
     def actor_text(self, redact: Callable[[str], str]) -> str:
         return self.actor if self.is_actor_known else _clean(redact(self.actor))
@@ -236,6 +239,10 @@ def placed(act: MergeAct, member: Member, host: str, words: str, by: SlackUserId
         texts={"words": words},
         actor=by or SELF,
     )
+
+
+def tampered(why: str, incident: IncidentId | None, proposal: ProposalId | None) -> Draft:
+    return Draft(act=Act.TAMPERED, incident=incident, facts={"proposal": proposal}, texts={"why": why})
 
 
 def switched(act: Act, by: str, reason: str | None = None) -> Draft:

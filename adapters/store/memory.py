@@ -10,11 +10,12 @@ from pathlib import Path
 from adapters.store.memory_groups import MemoryGroups
 from adapters.store.memory_labels import MemoryDiagnoses, MemoryLabels
 from adapters.store.rows import Decision, Post, Rows
+from adapters.store.signing import Signer
 from adapters.store.transaction import Redact, StoreTime, T, Transaction
 from bot.domain.approval import Ruling
-from bot.domain.audit import GENESIS, Entry
+from bot.domain.audit import Entry
 from bot.domain.execution import Claim
-from bot.domain.ids import ClickId, Digest, EffectKey, IncidentId, ProposalId
+from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId
 from bot.domain.proposal import LIVE, ProposalRecord
 from bot.domain.record import IncidentRecord
 
@@ -145,8 +146,14 @@ class MemorySwitches:
 class MemoryLog:
     all: list[Entry] = field(default_factory=list)
 
-    def head(self) -> tuple[int, Digest]:
-        return (self.all[-1].seq, self.all[-1].hash) if self.all else (0, GENESIS)
+    def last(self) -> Entry | None:
+        return self.all[-1] if self.all else None
+
+    def last_signed(self) -> Entry | None:
+        return next((entry for entry in reversed(self.all) if entry.seal is not None), None)
+
+    def get(self, seq: int) -> Entry | None:
+        return next((entry for entry in self.all if entry.seq == seq), None)
 
     def add(self, entry: Entry) -> None:
         self.all.append(entry)
@@ -162,7 +169,10 @@ class MemoryLog:
 class MemoryTransactions:
     """Runs work on dictionaries. What raised has changed nothing, as in a database."""
 
-    def __init__(self, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None) -> None:
+    def __init__(
+        self, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None, signer: Signer
+    ) -> None:
+        self._signer = signer
         self._redact = redact
         self._kill_file = kill_file
         self._store_time = store_time or _utc_now
@@ -196,7 +206,7 @@ class MemoryTransactions:
         """Keep the rows: whoever holds this store may go on reading it."""
 
     def _on(self, rows: Rows) -> Transaction:
-        return Transaction(rows, self._store_time(), self._redact, self._kill_file)
+        return Transaction(rows, self._store_time(), self._redact, self._kill_file, self._signer)
 
 
 def _copied(rows: Rows) -> Rows:

@@ -11,6 +11,7 @@ from adapters.store.incident_book import StoredIncidentBook
 from adapters.store.labels import StoredLabels
 from adapters.store.memory import MemoryTransactions
 from adapters.store.outbox import StoredOutbox
+from adapters.store.signing import NoSigner, Signer, new_signer
 from adapters.store.sql.engine import open_reading, open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
 from bot.ports import AuditLog, Diagnoses, Gate, Groups, IncidentBook, Labels, Outbox
@@ -35,7 +36,12 @@ class Store:
 
 
 def open_store(
-    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None = None
+    url: str,
+    *,
+    redact: Redact,
+    kill_file: Path | None,
+    store_time: StoreTime | None = None,
+    signer: Signer | None = None,
 ) -> Store:
     """Open the record at *url*, creating its tables when it is empty. It blocks: call it at the start.
 
@@ -44,12 +50,21 @@ def open_store(
         redact: takes secrets out of the free text of the audit.
         kill_file: nothing starts while this file exists.
         store_time: the time that decides deadlines; default: the database's own.
+        signer: signs the record; without one nothing can be approved or started.
 
     Raises:
         Invalid: the address is of no database we know, or the schema is newer than this version.
         Unavailable: the database cannot be reached or used.
     """
-    return _store(open_transactions(url, redact=redact, kill_file=kill_file, store_time=store_time))
+    return _store(
+        open_transactions(
+            url,
+            redact=redact,
+            kill_file=kill_file,
+            store_time=store_time,
+            signer=signer or NoSigner("No key was given to sign the record with."),
+        )
+    )
 
 
 def open_record(url: str) -> Store:
@@ -63,10 +78,18 @@ def open_record(url: str) -> Store:
 
 
 def open_memory_store(
-    *, redact: Redact, kill_file: Path | None = None, store_time: StoreTime | None = None
+    *,
+    redact: Redact,
+    kill_file: Path | None = None,
+    store_time: StoreTime | None = None,
+    signer: Signer | None = None,
 ) -> Store:
-    """Open an empty record that is gone with the process."""
-    return _store(MemoryTransactions(redact=redact, kill_file=kill_file, store_time=store_time))
+    """Open an empty record that is gone with the process; its key too, when none is given."""
+    return _store(
+        MemoryTransactions(
+            redact=redact, kill_file=kill_file, store_time=store_time, signer=signer or new_signer()
+        )
+    )
 
 
 def _store(transactions: Transactions) -> Store:

@@ -10,7 +10,7 @@ from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.audit import Entry
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.execution import Claim
-from bot.domain.ids import ClickId, Digest, EffectKey, IncidentId, ProposalId
+from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId
 from bot.domain.label import Feedback, FeedbackRuling, Label
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -117,9 +117,11 @@ class SwitchRows(Protocol):
 
 
 class LogRows(Protocol):
-    def head(self) -> tuple[int, Digest]:
-        """Return the last entry's sequence number and hash; 0 and the genesis hash when there is none."""
-        ...
+    def last(self) -> Entry | None: ...
+
+    def last_signed(self) -> Entry | None: ...
+
+    def get(self, seq: int) -> Entry | None: ...
 
     def add(self, entry: Entry) -> None: ...
 

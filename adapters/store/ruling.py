@@ -7,7 +7,7 @@ from adapters.store.transaction import Transaction
 from bot.domain.approval import Action, Click, Permission, Reason, Ruling, faithful_plan, rule_on
 from bot.domain.errors import Tampered
 from bot.domain.person import Person
-from bot.domain.proposal import HOLDS_TARGET, Approval, ProposalRecord, ProposalState
+from bot.domain.proposal import HOLDS_TARGET, Approval, ProposalRecord, ProposalState, approval_statement
 
 
 def rule(tx: Transaction, click: Click, permission: Permission, person: Person) -> Ruling:
@@ -24,6 +24,10 @@ def rule(tx: Transaction, click: Click, permission: Permission, person: Person) 
     else:
         around = tx.circumstances(record.incident)
         ruling = rule_on(record, click, person, permission, around, tx.now)
+    if ruling.is_accepted and click.action is Action.APPROVE and (why := tx.why_unsigned()):
+        ruling = Ruling(
+            reason=Reason.STOPPED, text=f"Nothing can be approved: the record cannot be signed. {why}"
+        )
     decision = Decision(click, permission, ruling, tx.now)
     plan = faithful_plan(record) if record is not None else None
     tx.append(entries.decided(decision, record, plan))
@@ -37,7 +41,9 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
     ruling, action = decision.ruling, decision.click.action
     after = record
     if ruling.is_accepted and action is Action.APPROVE:
-        after = after.model_copy(update={"approvals": (*after.approvals, _approval(decision, person))})
+        after = after.model_copy(
+            update={"approvals": (*after.approvals, _approval(tx, record, decision, person))}
+        )
     if ruling.is_accepted and action is Action.DENY:
         after = after.model_copy(update={"denied_by": person.name, "reason": f"denied by {person.name}"})
     if ruling.state is not None:
@@ -52,8 +58,8 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
         tx.rows.targets.free(record.id)
 
 
-def _approval(decision: Decision, person: Person) -> Approval:
-    return Approval(
+def _approval(tx: Transaction, record: ProposalRecord, decision: Decision, person: Person) -> Approval:
+    approval = Approval(
         click_id=decision.click.id,
         user_id=person.id,
         name=person.name,
@@ -61,3 +67,4 @@ def _approval(decision: Decision, person: Person) -> Approval:
         at=decision.at,
         grounds=decision.permission.grounds,
     )
+    return approval.model_copy(update={"seal": tx.signed(approval_statement(record, approval))})

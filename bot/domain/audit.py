@@ -1,7 +1,6 @@
 """The audit chain: every entry carries the hash of the one before it."""
 
 import hashlib
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +9,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from bot.domain.frozen import Frozen
 from bot.domain.ids import Digest, IncidentId
+from bot.domain.seal import PublicKey, Seal, Signature
 
 GENESIS: Final = Digest("0" * 64)
 
@@ -63,6 +63,23 @@ class Act(StrEnum):
     POST_CLAIMED = "post_claimed"
     POST_SENT = "post_sent"
 
+    TAMPERED = "tampered"
+    """The record, or what it was asked to do, contradicts itself."""
+    KEY_ROTATED = "key_rotated"
+    """Signed by the old key, it names the new one; the new key's own signature stands in the body."""
+    KEY_REPLACED = "key_replaced"
+    """Signed by a new key alone, because the old one is lost. A check accepts it only when told to."""
+    VOUCHED = "vouched"
+    """A person stands in for an entry that was written while nothing could be signed."""
+    ARCHIVED = "archived"
+    """The oldest entries were moved to a segment file."""
+
+
+DECISIVE: Final = frozenset(
+    {Act.APPROVED, Act.CLAIMED, Act.RESUMED, Act.KEY_ROTATED, Act.KEY_REPLACED, Act.VOUCHED, Act.ARCHIVED}
+)
+"""Acts that are never written without a signature: what lets something happen, and what others rest on."""
+
 
 class Entry(Frozen):
     """One fact of the record. *body* is canonical JSON, already redacted."""
@@ -75,6 +92,8 @@ class Entry(Frozen):
     body: str
     prev: Digest
     hash: Digest
+    seal: Seal | None = None
+    """The signature over the hash; None when it was written while nothing could be signed."""
 
     def body_values(self) -> dict[str, str | int | bool | None]:
         """Return the body's values by name."""
@@ -82,20 +101,6 @@ class Entry(Frozen):
 
 
 _BODY: Final = TypeAdapter(dict[str, str | int | bool | None])
-
-
-class ChainReport(Frozen):
-    """What a check of the chain found."""
-
-    entries: int
-    head: Digest
-    first_bad: int | None = None
-    """Sequence number of the first entry that does not fit."""
-    why: str = ""
-
-    @property
-    def is_intact(self) -> bool:
-        return self.first_bad is None
 
 
 def chain(
@@ -106,42 +111,22 @@ def chain(
     return Entry(seq=seq, at=at, incident=incident, act=act, actor=actor, body=body, prev=prev, hash=digest)
 
 
-class ChainCheck:
-    """A check of the chain, one entry after the other, so that a long chain needs little memory."""
-
-    def __init__(self) -> None:
-        self._report = ChainReport(entries=0, head=GENESIS)
-
-    @property
-    def report(self) -> ChainReport:
-        return self._report
-
-    def take(self, entry: Entry) -> bool:
-        """Check the next entry; False once one does not fit, and nothing after that one is looked at."""
-        if not self._report.is_intact:
-            return False
-        expected, head = self._report.entries + 1, self._report.head
-        if entry.seq != expected:
-            self._fail(expected, f"entry {expected} is missing")
-        elif entry.prev != head:
-            self._fail(expected, "it does not follow the one before")
-        elif _hash(**entry.model_dump(exclude={"hash"})) != entry.hash:
-            self._fail(expected, "its content was changed")
-        else:
-            self._report = ChainReport(entries=expected, head=entry.hash)
-        return self._report.is_intact
-
-    def _fail(self, seq: int, why: str) -> None:
-        self._report = self._report.model_copy(update={"entries": seq, "first_bad": seq, "why": why})
+def content_hash(entry: Entry) -> Digest:
+    """Return the hash that *entry* should have: of every column, and of the hash before it."""
+    return _hash(
+        seq=entry.seq,
+        at=entry.at,
+        incident=entry.incident,
+        act=entry.act,
+        actor=entry.actor,
+        body=entry.body,
+        prev=entry.prev,
+    )
 
 
-def verify_chain(entries: Iterable[Entry]) -> ChainReport:
-    """Check every entry in order and name the first one that does not fit."""
-    check = ChainCheck()
-    for entry in entries:
-        if not check.take(entry):
-            break
-    return check.report
+def sealed(entry: Entry, key: PublicKey, signature: Signature) -> Entry:
+    """Return *entry* with its signature."""
+    return entry.model_copy(update={"seal": Seal(key=key, signature=signature)})
 
 
 def _hash(

@@ -1,11 +1,14 @@
 """The life of a proposal: its states and which may follow which."""
 
 from enum import StrEnum
+from typing import Final
 
+import rfc8785
 from pydantic import AwareDatetime
 
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ClickId, Digest, IncidentId, ProposalId, SlackUserId
+from bot.domain.seal import Seal
 
 
 class ProposalState(StrEnum):
@@ -52,6 +55,9 @@ HOLDS_TARGET = frozenset({_S.STARTED, _S.DONE, _S.UNKNOWN})
 """States in which the target belongs to this execution and no other may start on it."""
 
 
+_APPROVAL: Final = b"handrail approval v1\n"
+
+
 def may_follow(now: ProposalState, then: ProposalState) -> bool:
     """Say whether *then* may come directly after *now*."""
     return then in FOLLOWS[now]
@@ -67,6 +73,8 @@ class Approval(Frozen):
     at: AwareDatetime
     grounds: str
     """Why this person was allowed: a named approver, or on call."""
+    seal: Seal | None = None
+    """Our signature over what was approved; an approval without one starts nothing."""
 
 
 class ProposalRecord(Frozen):
@@ -89,3 +97,20 @@ class ProposalRecord(Frozen):
     channel: str | None = None
     approvals: tuple[Approval, ...] = ()
     denied_by: str | None = None
+
+
+def approval_statement(record: ProposalRecord, approval: Approval) -> bytes:
+    """Return what is signed of an approval: who said yes to which bytes, with which click, and until when."""
+    return _APPROVAL + rfc8785.dumps(
+        {
+            "verdict": "approve",
+            "person": approval.user_id,
+            "incident": record.incident,
+            "number": record.number,
+            "digest": approval.digest,
+            "epoch": record.epoch,
+            "click": approval.click_id,
+            "at": approval.at.isoformat(),
+            "expires_at": record.expires_at.isoformat(),
+        }
+    )

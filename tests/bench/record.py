@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from adapters.store.opening import Store, open_store
+from adapters.store.signing import new_signer
 from bot.domain.approval import Action, Permission
 from tests.bench.lines import Line, Scale, latencies
 from tests.bench.report import RESULTS
@@ -27,7 +28,11 @@ def _here() -> Path:
 
 async def _measured(file: Path, scale: Scale) -> Sequence[Line]:
     store = open_store(
-        f"sqlite:///{file}", redact=lambda text: text, kill_file=None, store_time=ManualTime(NOW)
+        f"sqlite:///{file}",
+        redact=lambda text: text,
+        kill_file=None,
+        store_time=ManualTime(NOW),
+        signer=new_signer(),
     )
     try:
         appends = [await timed_await(_append(store, number)) for number in range(scale.of(300, 3))]

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from adapters.store.opening import Store, open_memory_store, open_store
+from adapters.store.signing import new_signer
 from bot.domain.approval import Action, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep
@@ -33,6 +34,7 @@ class Bench:
     def __init__(self, *, url: str | None, time: ManualTime, kill_file: Path) -> None:
         self.url = url
         self.time = time
+        self.signer = new_signer()
         self.kill_file = kill_file
         self._open: list[Store] = []
         self.store = self.another()
@@ -42,10 +44,14 @@ class Bench:
         if self.url is None:
             if not self._open:
                 self._open.append(
-                    open_memory_store(redact=redact, kill_file=self.kill_file, store_time=self.time)
+                    open_memory_store(
+                        redact=redact, kill_file=self.kill_file, store_time=self.time, signer=self.signer
+                    )
                 )
             return self._open[0]
-        store = open_store(self.url, redact=redact, kill_file=self.kill_file, store_time=self.time)
+        store = open_store(
+            self.url, redact=redact, kill_file=self.kill_file, store_time=self.time, signer=self.signer
+        )
         self._open.append(store)
         return store
 

@@ -12,7 +12,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from adapters.store.opening import Store, open_store
-from bot.domain.audit import GENESIS, ChainReport, chain
+from bot.domain.audit import GENESIS, Entry, chain
+from bot.domain.chain_check import ChainReport
 from bot.domain.execution import Result, StepOutcome
 from bot.domain.ids import IncidentId
 from tests.builders import INCIDENT, NOW
@@ -26,16 +27,20 @@ async def write(store: Store, count: int, *, actor: str = "handrail") -> None:
         await store.audit.append("counted", actor=actor, incident=INCIDENT, body={"number": number})
 
 
+def unsealed(entry: Entry) -> Entry:
+    return entry.model_copy(update={"seal": None})
+
+
 async def test_an_entry_follows_the_one_before(bench: Bench) -> None:
     first = await bench.store.audit.append("began", actor="handrail", incident=None, body={"n": 1})
     second = await bench.store.audit.append(
         "ended", actor="handrail", incident=INCIDENT, body={"b": 2, "a": None}
     )
 
-    assert first == chain(
+    assert unsealed(first) == chain(
         seq=1, at=NOW, incident=None, act="began", actor="handrail", body='{"n":1}', prev=GENESIS
     )
-    assert second == chain(
+    assert unsealed(second) == chain(
         seq=2,
         at=NOW,
         incident=INCIDENT,
@@ -148,12 +153,14 @@ def unguarded(file: Path) -> Iterator[sqlite3.Connection]:
         ("DELETE FROM audit WHERE seq = 1", 1, "entry 1 is missing"),
         ("DELETE FROM audit WHERE seq = 4", 4, "entry 4 is missing"),
         (
-            "INSERT INTO audit SELECT 0, at, incident, act, actor, body, prev, 'f' FROM audit WHERE seq = 1",
+            "INSERT INTO audit SELECT 0, at, incident, act, actor, body, prev, 'f', key, signature "
+            "FROM audit WHERE seq = 1",
             1,
             "entry 1 is missing",
         ),
         (
-            "INSERT INTO audit SELECT 6, at, incident, act, actor, body, prev, 'f' FROM audit WHERE seq = 5",
+            "INSERT INTO audit SELECT 6, at, incident, act, actor, body, prev, 'f', key, signature "
+            "FROM audit WHERE seq = 5",
             6,
             "it does not follow the one before",
         ),
@@ -183,7 +190,8 @@ def test_replacing_an_entry_is_refused_like_deleting_it(file: Path) -> None:
     asyncio.run(fill())
     with closing(sqlite3.connect(file)) as raw, pytest.raises(sqlite3.IntegrityError, match="append-only"):
         raw.execute(
-            "INSERT OR REPLACE INTO audit SELECT seq, at, NULL, act, actor, body, prev, hash FROM audit"
+            "INSERT OR REPLACE INTO audit "
+            "SELECT seq, at, NULL, act, actor, body, prev, hash, key, signature FROM audit"
         )
 
 

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.store.signing import verifies
 from bot.domain.approval import APPROVAL_TTL, CLICK_TTL, Action, Reason
 from bot.domain.card import CardRef
 from bot.domain.errors import Invalid, NotFound, Refused, Tampered
 from bot.domain.ids import ProposalId, sha256_hex
 from bot.domain.incident import IncidentStatus
 from bot.domain.plan import plan_digest
-from bot.domain.proposal import Approval, ProposalRecord, ProposalState
+from bot.domain.proposal import Approval, ProposalRecord, ProposalState, approval_statement
 from tests.builders import CARD, INCIDENT, NOW, TEAM, a_click, a_person, a_plan, an_incident
 from tests.contracts.stores import ALLOWED, FORBIDDEN, SECRET, Bench
 
@@ -92,15 +93,18 @@ async def test_an_approval_is_recorded_with_its_proof(bench: Bench) -> None:
 
     approved = await bench.proposal(record)
     assert (ruling.reason, ruling.state, approved.state) == (Reason.ACCEPTED, S.APPROVED, S.APPROVED)
-    assert approved.approvals == (
-        Approval(
-            click_id=click.id,
-            user_id=DANA.id,
-            name="Dana",
-            digest=record.digest,
-            at=NOW,
-            grounds="named approver",
-        ),
+    given = approved.approvals[0]
+    assert given.seal is not None
+    assert (given.seal.key, len(approved.approvals)) == (bench.signer.key, 1)
+    assert verifies(given.seal.key, approval_statement(approved, given), given.seal.signature)
+    assert given == Approval(
+        click_id=click.id,
+        user_id=DANA.id,
+        name="Dana",
+        digest=record.digest,
+        at=NOW,
+        grounds="named approver",
+        seal=given.seal,
     )
     assert await bench.last_body() == {
         "action": "approve",

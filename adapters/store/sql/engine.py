@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from adapters.store.rows import Rows
+from adapters.store.signing import NoSigner, Signer
 from adapters.store.sql.claims import SqlClaims, SqlTargets
 from adapters.store.sql.diagnoses import SqlDiagnoses
 from adapters.store.sql.dialects import Dialect, Postgres, Sqlite
@@ -41,12 +42,14 @@ class SqlTransactions:
         redact: Redact,
         kill_file: Path | None,
         store_time: StoreTime | None,
+        signer: Signer,
     ) -> None:
         self._engine = engine
         self._dialect = dialect
         self._redact = redact
         self._kill_file = kill_file
         self._store_time = store_time
+        self._signer = signer
         self._writers = ThreadPoolExecutor(dialect.writers, thread_name_prefix="handrail-store")
         self._readers = ThreadPoolExecutor(dialect.readers, thread_name_prefix="handrail-store-read")
 
@@ -65,7 +68,9 @@ class SqlTransactions:
     def _transact(self, work: Callable[[Transaction], T], *, is_writing: bool) -> T:
         with _transaction(self._engine, self._dialect, is_writing=is_writing) as connection:
             now = self._store_time() if self._store_time is not None else self._dialect.now(connection)
-            return work(Transaction(_rows(connection), _aware(now), self._redact, self._kill_file))
+            return work(
+                Transaction(_rows(connection), _aware(now), self._redact, self._kill_file, self._signer)
+            )
 
 
 async def _in_thread(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
@@ -77,7 +82,7 @@ async def _in_thread(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
 
 
 def open_transactions(
-    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None
+    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None, signer: Signer
 ) -> SqlTransactions:
     """Connect to *url* and make its tables when there are none. Raises `Invalid` or `Unavailable`."""
     address = _address(url)
@@ -85,7 +90,9 @@ def open_transactions(
     engine = _engine(dialect.engine, address)
     with _disposed_on_error(engine), _transaction(engine, dialect, is_writing=True) as connection:
         prepare(connection, dialect.guards)
-    return SqlTransactions(engine, dialect, redact=redact, kill_file=kill_file, store_time=store_time)
+    return SqlTransactions(
+        engine, dialect, redact=redact, kill_file=kill_file, store_time=store_time, signer=signer
+    )
 
 
 def open_reading(url: str) -> SqlTransactions:
@@ -104,8 +111,13 @@ def open_reading(url: str) -> SqlTransactions:
         if not inspect(connection).has_table(audit.name):
             where = address.render_as_string(hide_password=True)
             raise Invalid(f"{where} holds no record: the table {audit.name!r} is missing.")
+        if "signature" not in {column["name"] for column in inspect(connection).get_columns(audit.name)}:
+            raise Invalid(
+                "The record was made by an earlier version: start the bot once, it adds what lacks."
+            )
     # Nothing is written, so nothing is redacted.
-    return SqlTransactions(engine, dialect, redact=str, kill_file=None, store_time=None)
+    nothing = NoSigner("The record was opened to be read.")
+    return SqlTransactions(engine, dialect, redact=str, kill_file=None, store_time=None, signer=nothing)
 
 
 def _engine(connected: Callable[[URL], Engine], address: URL) -> Engine:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select, update
 
 from adapters.store.sql.tables import audit, meta
-from bot.domain.audit import GENESIS, Entry
+from bot.domain.audit import Entry
 from bot.domain.ids import Digest, IncidentId
+from bot.domain.seal import PublicKey, Seal, Signature
 
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -18,14 +19,24 @@ _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 class SqlLog:
     connection: Connection
 
-    def head(self) -> tuple[int, Digest]:
-        row = self.connection.execute(
-            select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-        ).one_or_none()
-        return (row.seq, Digest(row.hash)) if row is not None else (0, GENESIS)
+    def last(self) -> Entry | None:
+        found = _entries(self.connection.execute(select(audit).order_by(audit.c.seq.desc()).limit(1)))
+        return found[0] if found else None
+
+    def last_signed(self) -> Entry | None:
+        query = select(audit).where(audit.c.key.is_not(None)).order_by(audit.c.seq.desc()).limit(1)
+        found = _entries(self.connection.execute(query))
+        return found[0] if found else None
+
+    def get(self, seq: int) -> Entry | None:
+        found = _entries(self.connection.execute(select(audit).where(audit.c.seq == seq)))
+        return found[0] if found else None
 
     def add(self, entry: Entry) -> None:
-        self.connection.execute(insert(audit).values({**entry.model_dump(), "at": entry.at.isoformat()}))
+        columns = {**entry.model_dump(exclude={"seal"}), "at": entry.at.isoformat()}
+        if entry.seal is not None:
+            columns |= {"key": entry.seal.key, "signature": entry.seal.signature}
+        self.connection.execute(insert(audit).values(columns))
 
     def after(self, seq: int, limit: int) -> Sequence[Entry]:
         query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)
@@ -50,9 +61,16 @@ def _entries(rows: Iterable[Row[Any]]) -> list[Entry]:
             body=str(row.body),
             prev=Digest(str(row.prev)),
             hash=Digest(str(row.hash)),
+            seal=_seal(row.key, row.signature),
         )
         for row in rows
     ]
+
+
+def _seal(key: object, signature: object) -> Seal | None:
+    if key is None and signature is None:
+        return None
+    return Seal(key=PublicKey(str(key)), signature=Signature(str(signature)))
 
 
 def _time(text: object) -> datetime:

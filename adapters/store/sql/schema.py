@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 from adapters.store.sql.group_tables import GROUP_TABLES
 from adapters.store.sql.label_tables import ADDED, added_guards
 from adapters.store.sql.log import SqlSwitches
-from adapters.store.sql.tables import SCHEMA_VERSION, metadata
+from adapters.store.sql.tables import SCHEMA_VERSION, audit, metadata
 from bot.domain.errors import Invalid
 
 _LATER: Final = (*ADDED, *GROUP_TABLES)
@@ -37,8 +37,12 @@ def prepare(connection: Connection, guards: Sequence[str]) -> None:
 
 
 def _add_missing(connection: Connection) -> None:
-    """Make the tables that came later, each with its guards, in a database that lacks them."""
+    """Make the tables and columns that came later, with their guards, in a database that lacks them."""
     known = inspect(connection)
+    columns = {column["name"] for column in known.get_columns(audit.name)}
+    for name in ("key", "signature"):
+        if name not in columns:
+            connection.execute(text(f"ALTER TABLE {audit.name} ADD COLUMN {name} TEXT"))
     for table in _LATER:
         if not known.has_table(table.name):
             table.create(connection, checkfirst=False)

@@ -135,6 +135,9 @@ audit = Table(
     Column("body", Text, nullable=False),
     Column("prev", Text, nullable=False),
     Column("hash", Text, nullable=False, unique=True),
+    # These two came later, and stand empty in entries that were written while nothing could be signed.
+    Column("key", Text),
+    Column("signature", Text),
     Index("audit_by_incident", "incident", "seq"),
 )
 
