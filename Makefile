@@ -6,6 +6,13 @@ STAMP := $(VENV)/.installed
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 WORKERS ?= 2
 
+PIP := $(BIN)/pip install --disable-pip-version-check
+# A line for every 25 packages of pip's hundreds of lines; its errors are on standard error, and its exit code is kept.
+PROGRESS := { n=0; while read -r line; do case "$$line" in \
+	  "Collecting "*) n=$$((n+1)); [ $$((n%25)) -ne 0 ] || echo "      $$n found";; \
+	  "Installing collected"*) echo "      installing $$n packages";; \
+	  "ended "*) exit $${line\#ended };; esac; done; }
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test prove lint bench clean peers lock
 
@@ -17,15 +24,19 @@ setup: $(STAMP) ## Create .venv with .venv/bin/handrail and everything the demo 
 # On 3.11 the locked versions are installed, each checked against its hash; elsewhere what pyproject.toml admits.
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Handrail needs Python 3.11 or newer; this is $(MINOR). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV): two to five minutes the first time."
+	@echo "  1/3 making the environment"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV), about a minute the first time …"
+	@echo "  2/3 fetching the packages"
 ifeq ($(MINOR),3.11)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@{ $(PIP) --require-hashes -r requirements.lock; echo "ended $$?"; } | $(PROGRESS)
+	@echo "  3/3 installing handrail itself"
+	@$(PIP) --quiet --no-deps -e .
 else
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[embedded,mcp,dev]'
+	@{ $(PIP) -e '.[embedded,mcp,dev]'; echo "ended $$?"; } | $(PROGRESS)
 endif
 	@touch $(STAMP)
+	@echo "Done: $(BIN)/handrail"
 
 demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1 plays it without a person.
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)

@@ -113,6 +113,42 @@ def _lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_a_setup_says_how_long_it_takes_and_how_far_it_is(tmp_path: Path) -> None:
+    """With a pip that is none: what is tested is what a person sees, and that its failure is one."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).touch()
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    collecting = (
+        'for n in $(seq 60); do echo "Collecting package-$n"; done; echo "Installing collected packages: x"'
+    )
+    for name, does in (("python", "exit 0"), ("pip", f"{collecting}; exit $(cat code)")):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+
+    ended = {}
+    for code in ("1", "0"):
+        (tmp_path / "code").write_text(code)
+        ended[code] = subprocess.run(
+            ["make", "setup", f"PYTHON={sys.executable}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert ended["0"].stdout.splitlines()[:6] == [
+        "Setting up .venv: two to five minutes the first time.",
+        "  1/3 making the environment",
+        "  2/3 fetching the packages",
+        "      25 found",
+        "      50 found",
+        "      installing 60 packages",
+    ]
+    assert (0, True) == (ended["0"].returncode, ended["1"].returncode != 0)
+
+
 def test_ci_skips_nothing_for_want_of_a_browser() -> None:
     """With CI=true a browser test fails where it would be skipped by name elsewhere."""
     assert "export CI=true" in (ROOT / ".ci/run").read_text()
