@@ -1,8 +1,6 @@
 """`handrail demo`: the main job on real input."""
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,8 +21,9 @@ def demo(
     Nothing outside is needed: Slack, PagerDuty and the service are sandboxes on 127.0.0.1 that speak the
     real protocols. Example: handrail demo --headless
     """
+    from adapters.cli.leftovers import demo_folder
     from adapters.cli.playing import play, show
 
-    with tempfile.TemporaryDirectory(prefix="handrail-demo-") as folder:
-        code = asyncio.run(play(Path(folder), model) if headless else show(Path(folder), port, model))
+    with demo_folder() as folder:
+        code = asyncio.run(play(folder, model) if headless else show(folder, port, model))
     raise typer.Exit(code)
