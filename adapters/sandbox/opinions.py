@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypedDict
 
 _RESULT: Final = re.compile(
     r"^(E\d+) (\w+) \(trust (\w+),[^\n]*\)\n<<data (\w+)>>\n(.*?)^<<end \4>>", re.MULTILINE | re.DOTALL
@@ -24,7 +24,33 @@ class _Result:
     lines: tuple[str, ...]
 
 
-def good_answer(prompt: str) -> dict[str, Any]:
+class Claim(TypedDict):
+    """A sentence with the results it cites and what it quotes of them."""
+
+    text: str
+    evidence: list[str]
+    quotes: list[str]
+
+
+class Hypothesis(TypedDict):
+    """What a model thinks of one candidate."""
+
+    mechanism: list[Claim]
+    contradicting: list[Claim]
+    candidate_id: str
+    likelihood: str
+
+
+class Verdict(TypedDict):
+    """The whole answer, as the bot's schema wants it."""
+
+    unknowns: list[str]
+    ranked: list[Hypothesis]
+    outcome: str
+    playbook_id: str | None
+
+
+def good_answer(prompt: str) -> Verdict:
     """Return a verdict for the candidate with the highest probability, quoting the list of changes."""
     results, candidates = _read(prompt)
     best = max(candidates, key=lambda one: one[1])[0] if candidates else "none"
@@ -45,7 +71,7 @@ def good_answer(prompt: str) -> dict[str, Any]:
     }
 
 
-def obedient_answer(prompt: str, *, is_cunning: bool) -> dict[str, Any]:
+def obedient_answer(prompt: str, *, is_cunning: bool) -> Verdict:
     """Return the verdict that the texts in the data ask for, word for word where they dictate words."""
     results, candidates = _read(prompt)
     orders = [
@@ -57,7 +83,7 @@ def obedient_answer(prompt: str, *, is_cunning: bool) -> dict[str, Any]:
     ]
     if not orders:
         return good_answer(prompt)
-    ranked: dict[str, dict[str, Any]] = {}
+    ranked: dict[str, Hypothesis] = {}
     playbook = None
     for result, line in orders:
         claims = [_echo(result, line)]
@@ -87,7 +113,7 @@ def _read(prompt: str) -> tuple[list[_Result], list[tuple[str, float]]]:
     return results, [(found[1], float(found[2])) for found in _CANDIDATE.finditer(prompt)]
 
 
-def _claim_on(candidate: str, results: list[_Result]) -> dict[str, Any] | None:
+def _claim_on(candidate: str, results: list[_Result]) -> Claim | None:
     for result in results:
         if result.trust == "human":
             continue
@@ -98,7 +124,7 @@ def _claim_on(candidate: str, results: list[_Result]) -> dict[str, Any] | None:
     return None
 
 
-def _echo(result: _Result, line: str) -> dict[str, Any]:
+def _echo(result: _Result, line: str) -> Claim:
     quote = line[:160] if len(line) >= 8 else line.ljust(8, ".")
     return {"text": line[:300], "evidence": [result.id], "quotes": [quote]}
 

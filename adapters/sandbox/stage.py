@@ -6,8 +6,8 @@ A bot finds it by settings alone: `environment` holds the variables, `services_y
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,8 +171,8 @@ async def running_stage(
     Customers send *rate* requests a second. Unless *is_watched* no monitor pages: the caller does.
     """
     known = Secrets.fresh()
-    bot_port = _free_port()
     async with AsyncExitStack() as stack:
+        bot_port = stack.enter_context(_kept_port())
         slack = await stack.enter_async_context(running_slack(_slack(known, more_channels), port=slack_port))
         await slack.deliver_to(f"http://127.0.0.1:{bot_port}/slack/events")
         config = _pagerduty(known, bot_port, more_services)
@@ -294,9 +294,14 @@ def _pagerduty(known: Secrets, bot_port: int, more_services: tuple[Service, ...]
     )
 
 
-def _free_port() -> int:
-    """Return a port that nobody uses: the neighbours must know the bot's address before it runs."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def _kept_port() -> Iterator[int]:
+    """Yield a port for the bot, whose address the neighbours must know before it runs.
+
+    The port stays bound and never listens: nobody else is given it, and the bot, which reuses addresses, may
+    listen there as often as it starts.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]

@@ -323,6 +323,19 @@ async def test_a_deploy_is_announced_with_a_signature_until_it_is_taken(tmp_path
     assert ["checkout/tax.py", "checkout/rates.py"] == inbox.events[2]["files"]
 
 
+async def test_no_secret_stands_among_the_arguments_that_anybody_can_read(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9/"
+    process = CheckoutProcess(
+        token=TOKEN, state_file=tmp_path / "state.json", change_url=nowhere, change_secret=SECRET
+    )
+    async with process:
+        arguments = await asyncio.to_thread(Path(f"/proc/{process.pid}/cmdline").read_text)
+
+    assert "--state" in arguments
+    assert TOKEN not in arguments
+    assert SECRET not in arguments
+
+
 async def test_the_log_names_the_function_that_failed(tmp_path: Path) -> None:
     log_file = tmp_path / "checkout.log"
     process = CheckoutProcess(

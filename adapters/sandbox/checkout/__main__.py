@@ -1,4 +1,4 @@
-"""Run the service: python -m adapters.sandbox.checkout --port 8090 --token TOKEN --state checkout.json"""
+"""Run the service: CHECKOUT_TOKEN=… python -m adapters.sandbox.checkout --port 8090 --state checkout.json"""
 
 import argparse
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 from adapters.sandbox.checkout.announce import ChangeWebhook
 from adapters.sandbox.checkout.app import CheckoutApp
 from adapters.sandbox.checkout.operations import Operations
+from adapters.sandbox.checkout.process import CHANGE_SECRET_VARIABLE, TOKEN_VARIABLE
 from adapters.sandbox.checkout.releases import RELEASES
 from adapters.sandbox.checkout.state import StateFile
 from adapters.sandbox.serving import serving
@@ -27,8 +28,10 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 def main() -> None:
     """Serve until SIGTERM or SIGINT; the first line on stdout is JSON with the address."""
     options = _parser().parse_args()
-    if (options.change_url is None) != (options.change_secret is None):
-        _parser().error("--change-url and --change-secret go together")
+    if not os.environ.get(TOKEN_VARIABLE):
+        _parser().error(f"{TOKEN_VARIABLE} must be set: the bearer token of the deploy API")
+    if (options.change_url is None) != (CHANGE_SECRET_VARIABLE not in os.environ):
+        _parser().error(f"--change-url and {CHANGE_SECRET_VARIABLE} go together")
     if options.die_with_parent is not None and not _dies_with(options.die_with_parent):
         return
     structlog.configure(
@@ -44,7 +47,8 @@ def main() -> None:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    webhook = ChangeWebhook(options.change_url, options.change_secret) if options.change_url else None
+    secret = os.environ.get(CHANGE_SECRET_VARIABLE, "")
+    webhook = ChangeWebhook(options.change_url, secret) if options.change_url else None
     operations = Operations(
         StateFile(options.state),
         initial_version=options.version,
@@ -54,7 +58,7 @@ async def _serve(options: argparse.Namespace) -> None:
         clock=lambda: datetime.now(UTC),
     )
     app = CheckoutApp(
-        operations, token=options.token, webhook=webhook, chance=random.Random(options.seed)
+        operations, token=os.environ[TOKEN_VARIABLE], webhook=webhook, chance=random.Random(options.seed)
     ).build()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,7 +81,6 @@ def _dies_with(parent: int) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m adapters.sandbox.checkout", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
-    parser.add_argument("--token", required=True, help="bearer token of the deploy API")
     parser.add_argument("--state", type=Path, required=True, help="file that keeps version and journal")
     parser.add_argument(
         "--version",
@@ -87,7 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--environment", default="production", help="environment named in change events")
     parser.add_argument("--change-url", help="where to post a change event after each deploy")
-    parser.add_argument("--change-secret", help="secret that change events are signed with")
     parser.add_argument("--roll-seconds", type=float, default=0.3, help="how long a deploy or restart takes")
     parser.add_argument("--seed", type=int, help="seeds which requests fail")
     parser.add_argument("--die-with-parent", type=int, metavar="PID", help="end when this parent ends")

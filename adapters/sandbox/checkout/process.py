@@ -12,6 +12,8 @@ from typing import Self
 
 START_TIMEOUT_S = 30.0  # Our choice: a cold start on a busy machine takes a few seconds.
 STOP_TIMEOUT_S = 10.0
+TOKEN_VARIABLE = "CHECKOUT_TOKEN"
+CHANGE_SECRET_VARIABLE = "CHECKOUT_CHANGE_SECRET"
 
 
 class CheckoutNotStartedError(RuntimeError):
@@ -41,14 +43,17 @@ class CheckoutProcess:
         self._port = port
         self._log_file = log_file
         self._options = {
-            "--token": token,
             "--state": str(state_file),
             "--version": version,
             "--environment": environment,
             "--roll-seconds": str(roll_seconds),
         }
-        optional = {"--change-url": change_url, "--change-secret": change_secret, "--seed": seed}
+        optional = {"--change-url": change_url, "--seed": seed}
         self._options |= {name: str(value) for name, value in optional.items() if value is not None}
+        # Every user of the machine can read a process's arguments; its environment only its own user.
+        self._secrets = {TOKEN_VARIABLE: token}
+        if change_secret is not None:
+            self._secrets[CHANGE_SECRET_VARIABLE] = change_secret
         self._child: asyncio.subprocess.Process | None = None
         self._base_url: str | None = None
 
@@ -76,6 +81,7 @@ class CheckoutProcess:
             log = stack.enter_context(self._log_file.open("ab")) if self._log_file else None
             self._child = await asyncio.create_subprocess_exec(
                 *self._command(),
+                env={**os.environ, **self._secrets},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log or asyncio.subprocess.DEVNULL,

@@ -1,24 +1,12 @@
 """Refuse what Slack refuses in an array of blocks, and say it as Slack does."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from . import limits
 from .block_rules import ACCESSORIES, ACTIONS, BLOCK_PROPERTIES, INPUTS, RICH_TEXT_PARTS, SURFACES
-from .checks import Checker
+from .checks import Checker, Problem
 from .elements import check_element, check_picture
 from .wire import JsonObject
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One violated rule, and the JSON pointer to where."""
-
-    pointer: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.message} [json-pointer:{self.pointer}]"
 
 
 def problems_of_blocks(
@@ -28,14 +16,14 @@ def problems_of_blocks(
     check = Checker()
     if not isinstance(blocks, list):
         check.report(root, "must provide an array")
-        return _problems(check)
+        return check.problems
     most = limits.MESSAGE_BLOCKS if surface == "message" else limits.VIEW_BLOCKS
     check.count(root, blocks, most=most)
     for index, block in enumerate(blocks):
         _check_block(check, f"{root}/{index}", block, surface)
     _check_block_ids(check, root, blocks)
     _check_markdown_total(check, root, blocks)
-    return _problems(check)
+    return check.problems
 
 
 def text_length(value: object) -> int:
@@ -46,10 +34,6 @@ def text_length(value: object) -> int:
     if isinstance(value, list):
         return sum(text_length(item) for item in value)
     return 0
-
-
-def _problems(check: Checker) -> tuple[Problem, ...]:
-    return tuple(Problem(pointer, message) for pointer, message in check.found)
 
 
 def _check_block(check: Checker, at: str, block: object, surface: str) -> None:

@@ -1,18 +1,35 @@
 """The small checks that Block Kit's rules are built of; each reports under a JSON pointer."""
 
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from .wire import JsonObject
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One violated rule, and the JSON pointer to where."""
+
+    pointer: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.message} [json-pointer:{self.pointer}]"
+
+
 class Checker:
-    """Collects what is wrong as (JSON pointer, message), in the order of the check."""
+    """Collects what is wrong, in the order of the check."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
+        self._found: list[Problem] = []
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was reported so far."""
+        return tuple(self._found)
 
     def report(self, pointer: str, message: str) -> None:
-        self.found.append((pointer, message))
+        self._found.append(Problem(pointer, message))
 
     def is_object(self, value: object, pointer: str) -> TypeGuard[JsonObject]:
         if isinstance(value, dict):

@@ -6,8 +6,8 @@ from typing import Any
 
 from .. import limits
 from ..arguments import Arguments
-from ..blocks import Problem, problems_of_blocks
-from ..checks import Checker
+from ..blocks import problems_of_blocks
+from ..checks import Checker, Problem
 from ..errors import SlackRefusedError
 from ..wire import JsonObject
 from ..workspace import Workspace
@@ -85,7 +85,7 @@ def problems_of_view(view: JsonObject, *, kind: str, root: str = "/view") -> tup
     check.only(root, view, _PROPERTIES)
     if kind not in ("modal", "home") or view.get("type") != kind:
         check.report(f"{root}/type", f"must be a valid enum value: {kind}")
-        return _problems(check)
+        return check.problems
     has_inputs = any(isinstance(b, dict) and b.get("type") == "input" for b in view.get("blocks") or [])
     if kind == "modal":
         check.text(root, view, "title", most=limits.VIEW_TITLE, plain=True)
@@ -99,12 +99,8 @@ def problems_of_view(view: JsonObject, *, kind: str, root: str = "/view") -> tup
         if name in view:
             check.length(f"{root}/{name}", view[name], most=most, least=0)
     if not check.has(root, view, "blocks"):
-        return _problems(check)
-    return _problems(check) + problems_of_blocks(view["blocks"], surface=kind, root=f"{root}/blocks")
-
-
-def _problems(check: Checker) -> tuple[Problem, ...]:
-    return tuple(Problem(pointer, message) for pointer, message in check.found)
+        return check.problems
+    return check.problems + problems_of_blocks(view["blocks"], surface=kind, root=f"{root}/blocks")
 
 
 def _view(args: Arguments, *, kind: str) -> JsonObject:
