@@ -22,7 +22,6 @@ from bot.domain.redaction.contexts import find_contexts
 from bot.domain.redaction.finding import Finding, Layer
 from bot.domain.redaction.formats import find_formats
 from bot.domain.redaction.held import HeldSecrets
-from bot.domain.redaction.keys import read_key
 from bot.domain.redaction.keywords import find_keywords
 from bot.domain.redaction.opaque import find_opaque
 from bot.domain.redaction.personal import find_personal
@@ -137,10 +136,6 @@ class Redactor:
             for part, count in zip(parts, counts, strict=True)
         ]
 
-    def redact_values(self, values: Mapping[str, str]) -> Mapping[str, Redacted]:
-        """Return *values* (headers, environment, cookies), those of telling keys replaced whole."""
-        return MappingProxyType({name: self._value(name, value) for name, value in values.items()})
-
     def would_change(self, text: str) -> bool:
         """Return whether redaction would change a byte of *text*."""
         return bool(self._replacements(text))
@@ -164,12 +159,6 @@ class Redactor:
             (touched and self._replacements("\n".join(touched)))
             or (settled and self._replacements("\n".join(settled), _FAR_SIGHTED))
         )
-
-    def _value(self, name: str, value: str) -> Redacted:
-        key = read_key(name)
-        if key is None or not value or self._pseudonym.fullmatch(value):
-            return self.redact(value).text
-        return self.pseudonym(key.kind, value)
 
     def _replacements(self, text: str, finders: Sequence[_Finder] = _FINDERS) -> list[_Replacement]:
         shown = self._pseudonym.sub(lambda match: INERT * len(match.group()), text) if "<" in text else text
