@@ -44,6 +44,12 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
                 event[key] = redact(value)
         return event
 
+    def not_ours(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["event"] = redact(
+            str(event.get("event", ""))
+        )  # A library's sentence may quote what it was sent.
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -60,7 +66,8 @@ def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer(serializer=_json)
+            foreign_pre_chain=[*shared, not_ours],
+            processor=structlog.processors.JSONRenderer(serializer=_json),
         )
     )
     root = logging.getLogger()

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from adapters.logs import configure_logs
+from bot.domain.redaction import Redactor
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +49,18 @@ def test_values_are_redacted_and_ids_are_not(capsys: pytest.CaptureFixture[str])
 
 def test_half_a_pair_of_surrogates_is_told_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, text="cut \ud83d")["text"] == "cut \ud83d"
+
+
+def test_a_secret_in_the_reason_of_a_failure_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    token = "xoxb-1234567890-CANARYcanaryCANARY"
+    redactor = Redactor(b"key", known_secrets=["s3cr3t-deploy-token"])
+    configure_logs("info", lambda text: redactor.redact(text).text)
+    with structlog.contextvars.bound_contextvars(incident_id="Q1", correlation_id="01FIRST"):
+        structlog.get_logger().warning("activity_failed", why=f"answered 500: {token} s3cr3t-deploy-token")
+        logging.getLogger("temporalio.activity").warning("Timed out with %s", token)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert [("Q1", "01FIRST")] * 2 == [(line["incident_id"], line["correlation_id"]) for line in lines]
+    assert "CANARY" not in str(lines)
+    assert "s3cr3t" not in str(lines)
+    assert lines[0]["why"].startswith("answered 500: ")
