@@ -112,7 +112,7 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
 
     app = AsyncApp(
         name="handrail",
-        logger=_without_the_word_on_tokens(quiet_logger()),
+        logger=_bolt_logger(),
         client=AsyncWebClient(base_url=base_url, logger=quiet_logger()),
         authorize=authorize,
         # The gate in front has verified the bytes, by the store's clock; Bolt would ask this machine's.
@@ -135,14 +135,15 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
     return app
 
 
-def _without_the_word_on_tokens(logger: logging.Logger) -> logging.Logger:
-    """Return *logger*, silent about the token: Bolt reads SLACK_BOT_TOKEN by itself and says it is unused."""
-
-    def says_more(record: logging.LogRecord) -> bool:
-        return record.getMessage() != _TOKEN_UNUSED
-
-    logger.addFilter(says_more)
+def _bolt_logger() -> logging.Logger:
+    """Return the libraries' logger, without a warning: Bolt finds SLACK_BOT_TOKEN by itself and leaves it."""
+    logger = quiet_logger()
+    logger.addFilter(_says_more)
     return logger
+
+
+def _says_more(record: logging.LogRecord) -> bool:
+    return record.getMessage() != _TOKEN_UNUSED
 
 
 def slack_route(app: AsyncApp, *, signing_secret: str, installation: Installation, clock: Clock) -> Route:

@@ -92,6 +92,17 @@ async def idle_bot(slack: SandboxSlack, api: SlackApi) -> AsyncIterator[Bot]:
     await chat.aclose()
 
 
+async def test_a_start_warns_of_nothing(
+    idle_bot: Bot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bolt finds SLACK_BOT_TOKEN in the environment, where ours come from too."""
+    monkeypatch.setenv("SLACK_BOT_TOKEN", idle_bot.slack.config.bot_token)
+
+    bolt_app(Intake(_Puts(idle_bot), idle_bot.chat.tell), installation=idle_bot.us)
+
+    assert [] == [record.getMessage() for record in caplog.records]
+
+
 @pytest.fixture(params=["http", "socket"])
 async def bot(request: pytest.FixtureRequest, idle_bot: Bot) -> AsyncIterator[Bot]:
     slack, us = idle_bot.slack, idle_bot.us
