@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.domain.execution import ApprovedStep
-from bot.domain.plan import CommandRun, HttpRequest, PlannedAction
+from bot.domain.plan import CommandRun, HttpRequest, PlannedAction, Question
 from tests.builders import a_plan
 
 
@@ -27,6 +27,8 @@ def a_post(
     headers: Sequence[tuple[str, str]] = (("Content-Type", "application/json"),),
     expect_status: Sequence[int] = (200, 202),
     idempotent: bool = False,
+    preview: Question | None = None,
+    status: Question | None = None,
     timeout_s: int = 5,
 ) -> ApprovedStep:
     return an_approved(
@@ -38,6 +40,8 @@ def a_post(
             body=body,
             expect_status=tuple(expect_status),
             idempotent=idempotent,
+            preview=preview,
+            status=status,
             timeout_s=timeout_s,
         )
     )
@@ -49,6 +53,8 @@ def a_command(
     environment: Sequence[str] = (),
     expect_exit: Sequence[int] = (0,),
     expect_output: str | None = None,
+    preview: Sequence[str] = (),
+    sandbox: bool = False,
     timeout_s: int = 20,
 ) -> ApprovedStep:
     return an_approved(
@@ -59,6 +65,8 @@ def a_command(
             environment=tuple(environment),
             expect_exit=tuple(expect_exit),
             expect_output=expect_output,
+            preview=tuple(preview),
+            sandbox=sandbox,
             idempotent=False,
             timeout_s=timeout_s,
         )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from adapters.runners.plain import PlainRunner
 from bot.app.remediate import watch
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.plan import Check, Pause
@@ -11,7 +12,7 @@ from bot.ports import Clock, Signals
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class PauseRunner:
+class PauseRunner(PlainRunner):
     """Implements `Runner` for `wait`."""
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
@@ -24,7 +25,7 @@ class PauseRunner:
         return StepOutcome(result=Result.DONE, detail=f"waited {step.action.seconds} s")
 
 
-class CheckRunner:
+class CheckRunner(PlainRunner):
     """Implements `Runner` for `verify` between other steps."""
 
     def __init__(self, signals: Signals, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:

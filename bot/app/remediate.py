@@ -7,16 +7,25 @@ from decimal import Decimal
 
 import structlog
 
+from bot.app.running import ask_target, end_what_is_left, run_until_stopped
 from bot.app.show import redraw
 from bot.app.wording import duration
 from bot.app.world import World
 from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError
-from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, is_idempotent
+from bot.domain.execution import (
+    ApprovedStep,
+    Claim,
+    NotAdmitted,
+    Result,
+    StartedStep,
+    StepOutcome,
+    is_idempotent,
+)
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.plan import Check, Pause, Plan, PlannedAction
 from bot.domain.playbook import Comparison
-from bot.domain.proposal import ProposalState
+from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.ports import Clock, Reading, Signals
 
 log = structlog.get_logger()
@@ -73,7 +82,19 @@ async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
             return
     if record is not None and await _has_ended(world, record.incident, claim):
         return  # Whoever was thought dead was only slow.
-    await world.gate.finish(claim.effect_key, claim.attempt, INTERRUPTED)
+    said = None
+    if plan is not None and step is not None:
+        started = StartedStep(plan=plan, step=step)
+        await end_what_is_left(world, started)
+        said = await ask_target(world, started)
+    await world.gate.finish(claim.effect_key, claim.attempt, _redacted(world, _interrupted(said)))
+
+
+def _interrupted(said: StepOutcome | None) -> StepOutcome:
+    """Only what its target says by key tells what came of a step that nobody watched to its end."""
+    if said is None:
+        return INTERRUPTED
+    return said.model_copy(update={"detail": f"{INTERRUPTED.detail}; asked: {said.detail}"})
 
 
 async def _measure_start(world: World, step: ApprovedStep) -> None:
@@ -93,7 +114,7 @@ async def _carry_out(
     noting = asyncio.create_task(_note_signal_before(world, step, before))
     showing = asyncio.create_task(_show_quietly(world, step))
     try:
-        outcome = await _run(world, step)
+        outcome = await run_until_stopped(world, step)
         if is_resumed:
             outcome = _after_interruption(step.action, outcome)
         await noting
@@ -108,15 +129,6 @@ async def _has_ended(world: World, incident: IncidentId, claim: Claim) -> bool:
     key = (claim.effect_key, claim.attempt)
     claims = await world.gate.claims(incident)
     return any((now.effect_key, now.attempt) == key and now.outcome is not None for now in claims)
-
-
-async def _run(world: World, step: ApprovedStep) -> StepOutcome:
-    try:
-        return await world.runners[step.action.type].run(step)
-    except Exception as exc:  # noqa: BLE001 - Whatever a runner did not foresee, a started step has an end.
-        world.telemetry.degraded("runner")
-        detail = f"the runner broke ({type(exc).__name__}: {exc}); it may have taken effect"
-        return StepOutcome(result=Result.UNKNOWN, detail=detail)
 
 
 def _after_interruption(action: PlannedAction, outcome: StepOutcome) -> StepOutcome:
@@ -229,19 +241,35 @@ async def check_again(world: World, proposal: ProposalId) -> None:
     record = await world.gate.proposal(proposal)
     if record is None or record.state is not ProposalState.UNKNOWN:
         return
-    check = Plan.from_bytes(record.plan).verify
-    reading = await world.signals.read(check.signal)
+    plan = Plan.from_bytes(record.plan)
+    check = plan.verify
+    reading, told = await asyncio.gather(world.signals.read(check.signal), _target_says(world, record, plan))
     side = "healthy" if is_healthy(check, reading) else "not healthy"
     await world.audit.append(
         "checked_again",
         actor="handrail",
         incident=record.incident,
-        body={"proposal": proposal, "signal": check.signal_name, "value": _said(reading), "side": side},
+        body={"proposal": proposal, "signal": check.signal_name, "value": _said(reading), "side": side}
+        | ({"target": told} if told else {}),
     )
-    await world.gate.remark(
-        proposal,
-        f"{check.signal_name} is {_said(reading)} ({side}); whether the step ran is for a person to say",
-    )
+    words = f"{check.signal_name} is {_said(reading)} ({side}); whether the step ran is for a person to say"
+    await world.gate.remark(proposal, f"{told}; {words}" if told else words)
+
+
+async def _target_says(world: World, record: ProposalRecord, plan: Plan) -> str:
+    """Return what the target says by key of the step that has no certain end; "" when it says nothing."""
+    for claim in await world.gate.claims(record.incident):
+        step = plan.step(claim.step_index)
+        if claim.proposal_id != record.id or step is None or not _is_open(claim):
+            continue
+        said = await ask_target(world, StartedStep(plan=plan, step=step))
+        if said is not None:
+            return world.redactor.redact(f"{step.action.name}: {said.detail}").text
+    return ""
+
+
+def _is_open(claim: Claim) -> bool:
+    return claim.outcome is None or claim.outcome.result is Result.UNKNOWN
 
 
 def _said(reading: Reading) -> str:

@@ -10,12 +10,13 @@ from bot.domain.catalogue import Service
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
 from bot.domain.incident import Incident
-from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Value
+from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Question, Value
 from bot.domain.playbook import (
     PLACEHOLDER,
     SECRET,
     CommandStep,
     Fact,
+    HttpAsk,
     HttpStep,
     Parameter,
     Playbook,
@@ -102,6 +103,8 @@ def render_step(step: Step, values: Mapping[str, str], service: Service) -> Plan
                 environment=step.environment,
                 expect_exit=step.expect_exit,
                 expect_output=step.expect_output,
+                preview=tuple(_argument(text, values) for text in step.preview),
+                sandbox=step.sandbox,
                 idempotent=step.idempotent,
                 timeout_s=step.timeout_s,
             )
@@ -138,17 +141,15 @@ def _render_http(step: HttpStep, values: Mapping[str, str], service: Service) ->
             f"the service has no endpoint {step.endpoint!r}: add it under `endpoints` in services.yaml"
         )
     escaped = {name: quote(value, safe="") for name, value in values.items()}
-    url = endpoint.url.rstrip("/") + fill(step.path, escaped)
+    base = endpoint.url.rstrip("/")
+    url = base + fill(step.path, escaped)
     _refuse_unless_sent_as_shown(url)
     headers = dict(endpoint.headers)
     for name, text in step.headers.items():
         _set_header(headers, name, _filled_header(text, values))
-    body = None
-    if step.body is not None:
-        filled = {key: fill(v, values) if isinstance(v, str) else v for key, v in step.body.items()}
-        body = json.dumps(filled, separators=(", ", ": "), sort_keys=True)
-        if not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = "application/json"
+    body = _json(step.body, values)
+    if body is not None and not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = "application/json"
     if refused := sorted(_OURS & {name.lower() for name in headers}):
         raise InvalidPlan(f"the header {refused[0]} is set by the runner: leave it out")
     return HttpRequest(
@@ -158,9 +159,24 @@ def _render_http(step: HttpStep, values: Mapping[str, str], service: Service) ->
         headers=tuple(sorted(headers.items())),
         body=body,
         expect_status=step.expect_status,
+        preview=_render_ask(step.preview, base, escaped, values) if step.preview else None,
+        status=_render_ask(HttpAsk(path=step.status), base, escaped, values) if step.status else None,
         idempotent=step.idempotent,
         timeout_s=step.timeout_s,
     )
+
+
+def _render_ask(ask: HttpAsk, base: str, escaped: Mapping[str, str], values: Mapping[str, str]) -> Question:
+    url = base + fill(ask.path, escaped)
+    _refuse_unless_sent_as_shown(url)
+    return Question(method=ask.method, url=url, body=_json(ask.body, values))
+
+
+def _json(body: Mapping[str, str | int | bool] | None, values: Mapping[str, str]) -> str | None:
+    if body is None:
+        return None
+    filled = {key: fill(v, values) if isinstance(v, str) else v for key, v in body.items()}
+    return json.dumps(filled, separators=(", ", ": "), sort_keys=True)
 
 
 def _refuse_unless_sent_as_shown(url: str) -> None:

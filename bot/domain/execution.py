@@ -69,6 +69,38 @@ class ApprovedStep:
     def action(self) -> PlannedAction:
         return self.step.action
 
+    @property
+    def started(self) -> "StartedStep":
+        """Return the step as one that can be asked after and ended."""
+        return StartedStep(plan=self.plan, step=self.step)
+
+
+@dataclass(frozen=True)
+class StartedStep:
+    """A step that was claimed: its target may be asked about it, and it may be ended, but never started."""
+
+    plan: Plan
+    step: PlannedStep
+
+    @property
+    def action(self) -> PlannedAction:
+        return self.step.action
+
+    @property
+    def key(self) -> str:
+        """The key under which the target was asked."""
+        return self.plan.idempotency_key(self.step)
+
+
+class Preview(Frozen):
+    """What one step would change, as its target says before anything is approved."""
+
+    step: str
+    text: str = ""
+    """At most 4,000 characters, already redacted by who keeps it."""
+    missing: str = ""
+    """Why there is no text."""
+
 
 def admit(
     record: ProposalRecord,

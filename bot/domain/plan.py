@@ -13,6 +13,14 @@ from bot.domain.ids import Digest, EffectKey, IncidentId, PlaybookId, ProposalId
 from bot.domain.playbook import Comparison, Fact, Risk
 
 
+class Question(Frozen):
+    """A request beside a step that is to change nothing: it goes out with the step's headers."""
+
+    method: Literal["GET", "POST"] = "GET"
+    url: str
+    body: str | None = None
+
+
 class HttpRequest(Frozen):
     """One HTTP request as the runner receives it. Header values may hold `secret:NAME`."""
 
@@ -23,6 +31,9 @@ class HttpRequest(Frozen):
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
     expect_status: tuple[int, ...]
+    preview: Question | None = None
+    status: Question | None = None
+    """`:key` in its address stands for the idempotency key."""
     idempotent: bool
     timeout_s: int
 
@@ -37,6 +48,8 @@ class CommandRun(Frozen):
     environment: tuple[str, ...] = ()
     expect_exit: tuple[int, ...]
     expect_output: str | None = None
+    preview: tuple[str, ...] = ()
+    sandbox: bool = False
     idempotent: bool
     timeout_s: int
 
@@ -112,6 +125,8 @@ class Plan(Frozen):
     undo_steps: tuple[PlannedAction, ...] = ()
     cannot_undo: tuple[str, ...] = ()
     evidence_digest: Digest
+    preview_digest: Digest | None = None
+    """Of what the targets said beforehand; None when none of them said anything in time."""
     expires_at: AwareDatetime
 
     @property

@@ -81,6 +81,14 @@ def _refuse_wrong_pattern(key: str, pattern: str | None) -> None:
         raise ValueError(f"`{key}` is no regular expression: {exc}") from exc
 
 
+class HttpAsk(Frozen):
+    """A request to the same endpoint that is to change nothing."""
+
+    method: Literal["GET", "POST"] = "GET"
+    path: Line = Field(description="Begins with `/`; placeholders are percent-encoded.")
+    body: dict[str, str | int | bool] | None = Field(default=None, description="Sent as JSON.")
+
+
 class HttpStep(Frozen):
     """One HTTP request to a named endpoint of the service."""
 
@@ -92,6 +100,15 @@ class HttpStep(Frozen):
     headers: dict[HeaderName, Line] = Field(default_factory=dict)
     body: dict[str, str | int | bool] | None = Field(default=None, description="Sent as JSON.")
     expect_status: tuple[int, ...] = (200, 201, 202, 204)
+    preview: HttpAsk | None = Field(
+        default=None,
+        description="Sent before the approval; it must change nothing. Its answer is shown in the details.",
+    )
+    status: Line | None = Field(
+        default=None,
+        description="A path that tells by the key in `Idempotency-Key`, or put for `:key`, what came of the "
+        "step: 200 or 204 it ran, 202 it runs, 404 or 410 not known.",
+    )
     idempotent: bool = Field(
         default=False,
         description="The target honours `Idempotency-Key`: a lost answer may be asked for again.",
@@ -100,9 +117,12 @@ class HttpStep(Frozen):
 
     @model_validator(mode="after")
     def _the_path_is_one(self) -> "HttpStep":
-        if not self.path.startswith("/") or self.path.startswith("//"):
-            raise ValueError("`path` begins with exactly one `/`")
-        if any(PLACEHOLDER.search(key) for key in self.body or ()):
+        asked = self.preview.path if self.preview else None
+        for key, path in (("path", self.path), ("preview.path", asked), ("status", self.status)):
+            if path is not None and (not path.startswith("/") or path.startswith("//")):
+                raise ValueError(f"`{key}` begins with exactly one `/`")
+        bodies = (self.body, self.preview.body if self.preview else None)
+        if any(PLACEHOLDER.search(key) for body in bodies for key in body or ()):
             raise ValueError("a placeholder may stand in a value of `body`, not in a key")
         return self
 
@@ -121,12 +141,21 @@ class CommandStep(Frozen):
     expect_output: str | None = Field(
         default=None, description="A regular expression that all the program says must match."
     )
+    preview: tuple[Line, ...] = Field(
+        default=(),
+        description="A program run before the approval; it must change nothing. What it says is shown in the "
+        "details.",
+    )
+    sandbox: bool = Field(
+        default=False,
+        description="Run it under bubblewrap: the system's programs, no network, none of the bot's files.",
+    )
     idempotent: bool = False
     timeout_s: int = Field(default=30, ge=1, le=900)
 
     @model_validator(mode="after")
     def _the_program_is_fixed(self) -> "CommandStep":
-        if PLACEHOLDER.search(self.argv[0]):
+        if any(PLACEHOLDER.search(argv[0]) for argv in (self.argv, self.preview) if argv):
             raise ValueError("`argv[0]` is the program and may hold no parameter")
         _refuse_wrong_pattern("expect_output", self.expect_output)
         return self

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.runners.plain import PlainRunner
 from bot.app.remediate import run_step
 from bot.domain.approval import Action
 from bot.domain.audit import Act
@@ -63,7 +64,7 @@ async def test_every_effect_follows_its_claim_in_the_record() -> None:
     bot = await an_approved_bot()
     seen: list[list[str]] = []
 
-    class Looking:
+    class Looking(PlainRunner):
         async def run(self, step: ApprovedStep) -> StepOutcome:
             seen.append(await bot.acts())
             return DONE
@@ -210,7 +211,7 @@ async def test_a_note_before_the_start_that_cannot_be_written_holds_nothing_up()
 async def test_a_kill_between_two_steps_stops_the_second() -> None:
     bot = await an_approved_bot(steps=2)
 
-    class Killing:
+    class Killing(PlainRunner):
         async def run(self, step: ApprovedStep) -> StepOutcome:
             bot.runner.ran.append(step)
             await bot.world.gate.kill("root@host", "stop it")

@@ -38,10 +38,11 @@ from bot.domain.course import (
 )
 from bot.domain.document import Document
 from bot.domain.errors import Unavailable, Unclear
-from bot.domain.execution import ApprovedStep, Result, StepOutcome
+from bot.domain.execution import ApprovedStep, Preview, Result, StartedStep, StepOutcome
 from bot.domain.ids import IncidentId, PagerDutyUserId, PlaybookId, ServiceName, SlackUserId
 from bot.domain.incident import Incident, IncidentEvent, IncidentEventKind, IncidentStatus
 from bot.domain.person import OnCall, Person
+from bot.domain.plan import PlannedAction
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.redaction import Redactor
@@ -164,10 +165,27 @@ class FakeSignals:
 
 @dataclass
 class FakeRunner:
-    """Keeps what it was asked to run, and ends it as told; the last way for ever."""
+    """Keeps what it was asked to run, and ends it as told; the last way for ever.
+
+    Its target says the same of every key, and shows the same beforehand.
+    """
 
     ends: list[StepOutcome | Exception] = field(default_factory=lambda: [DONE])
     ran: list[ApprovedStep] = field(default_factory=list)
+    says: StepOutcome | None = None
+    shows: str = ""
+    asked: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    async def preview(self, action: PlannedAction) -> Preview | None:
+        return Preview(step=action.name, text=self.shows) if self.shows else None
+
+    async def status(self, step: StartedStep) -> StepOutcome | None:
+        self.asked.append(step.key)
+        return self.says
+
+    async def cancel(self, step: StartedStep) -> None:
+        self.cancelled.append(step.key)
 
     async def run(self, step: ApprovedStep) -> StepOutcome:
         self.ran.append(step)

@@ -1,15 +1,19 @@
 """Steps of type `command`, on real programs."""
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from adapters.runners.command import MAX_INPUT, MAX_OUTPUT, CommandRunner
-from bot.domain.execution import Result, StepOutcome
+from adapters.runners.command import MAX_INPUT, CommandRunner
+from adapters.runners.family import members
+from adapters.runners.program import MAX_OUTPUT
+from bot.domain.execution import Preview, Result, StepOutcome
 from tests.runner_builders import a_command, a_post
 
 TELL_ALL = "import json,os,sys; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
@@ -57,9 +61,11 @@ async def test_arguments_arrive_word_for_word(runner: CommandRunner, tmp_path: P
 
 
 async def test_the_environment_holds_only_what_the_step_names(runner: CommandRunner) -> None:
-    outcome = await runner.run(a_command(*python(TELL_ALL), environment=["TZ", "NOT_THERE"]))
+    step = a_command(*python(TELL_ALL), environment=["TZ", "NOT_THERE"])
+    outcome = await runner.run(step)
 
-    assert {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"} == {
+    ours = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HANDRAIL_STEP": step.started.key}
+    assert {**ours, "TZ": "UTC"} == {
         name: value for name, value in json.loads(outcome.output)[1].items() if name != "LC_CTYPE"
     }
 
@@ -225,3 +231,78 @@ async def test_a_daemon_that_left_the_group_holds_nobody_up(runner: CommandRunne
 async def test_a_step_of_another_type_is_a_defect(runner: CommandRunner) -> None:
     with pytest.raises(TypeError, match="type http"):
         await runner.run(a_post("http://127.0.0.1:1"))
+
+
+ESCAPES = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+heard, told = os.pipe()
+def daemon(name):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            if name == "bare":
+                argv = [sys.executable, "-ISc", "import time; time.sleep(600)"]
+                os.spawnve(os.P_NOWAIT, sys.executable, argv, {})
+            os.write(told, b"x")
+            time.sleep(600)
+        os._exit(0)
+daemon("plain"); daemon("bare")
+os.read(heard, 1); os.read(heard, 1)
+time.sleep(600)
+"""
+
+
+async def test_a_cancelled_run_ends_those_who_left_its_session_too(runner: CommandRunner) -> None:
+    """Daemons of their own sessions, one with a child whose environment is empty, all deaf to SIGTERM."""
+    step = a_command(*python(ESCAPES), timeout_s=60)
+    running = asyncio.create_task(runner.run(step))
+    while len(left := members(step.started.key)) < 4:  # noqa: ASYNC110 - The program says it to its pipe only.
+        await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert (True, []) == (running.cancelled(), [pid for pid in left if is_alive(pid)])
+
+
+async def test_what_a_dead_worker_left_is_found_by_its_key_and_ended(runner: CommandRunner) -> None:
+    step = a_command(*python("import time; time.sleep(600)"))
+    left = await asyncio.create_subprocess_exec(
+        *python("import time; time.sleep(600)"), env={"HANDRAIL_STEP": step.started.key}
+    )
+    before = await runner.status(step.started)
+    await runner.cancel(step.started)
+    after = await runner.status(step.started)
+    await left.wait()
+
+    assert (StepOutcome(result=Result.UNKNOWN, detail=f"it still runs (process {left.pid})"), None) == (
+        before,
+        after,
+    )
+
+
+async def test_a_preview_shows_what_its_program_says(runner: CommandRunner) -> None:
+    shown, broken, none, missing = [
+        await runner.preview(a_command("true", preview=argv).action)
+        for argv in (("echo", "would restart 2"), ("false",), (), ("no-such-program",))
+    ]
+
+    assert Preview(step="command", text="would restart 2\n") == shown
+    assert Preview(step="command", missing="its preview ended with exit code 1") == broken
+    assert Preview(step="command", missing="not started: No such file or directory") == missing
+    assert None is none
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bwrap: apt-get install --yes bubblewrap")
+async def test_in_the_sandbox_a_program_has_the_system_and_nothing_of_ours(
+    runner: CommandRunner, tmp_path: Path
+) -> None:
+    kept = tmp_path / "settings.env"
+    kept.write_text("SLACK_BOT_TOKEN=canary")
+    outcomes = [
+        await runner.run(a_command(*argv, sandbox=True))
+        for argv in (("cat", str(kept)), ("cat", "/etc/passwd"), ("echo", "fine"), ("ls", "/tmp"))
+    ]
+
+    assert [Result.FAILED, Result.FAILED, Result.DONE, Result.DONE] == [one.result for one in outcomes]
+    assert ("fine\n", "") == (outcomes[2].output, outcomes[3].output)

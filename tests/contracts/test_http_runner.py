@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from adapters.runners.http import MAX_ANSWER, HttpRunner
 from adapters.sandbox.checkout import CheckoutProcess
-from bot.domain.execution import Result, StepOutcome
+from bot.domain.execution import Preview, Result, StepOutcome
+from bot.domain.plan import Question
 from tests import loopback as server
 from tests.loopback import loopback, says
 from tests.runner_builders import a_command, a_post
@@ -282,3 +283,45 @@ async def test_a_wrong_token_changes_nothing(runner: HttpRunner, shop: CheckoutP
 
     assert Result.FAILED is (await runner.run(step)).result
     assert [] == await the_effects(shop)
+
+
+async def test_a_preview_is_asked_with_the_steps_headers_and_no_key(runner: HttpRunner) -> None:
+    async with loopback(says("41 → 40"), says("no", status=403)) as target:
+        ask = Question(method="POST", url=f"{target.url}/deploy?dry_run=1", body='{"version": "41"}')
+        step = a_post(target.url, headers=[("Authorization", "secret:DEPLOY_TOKEN")], preview=ask)
+        shown = [await runner.preview(step.action) for _ in range(2)]
+
+    assert [
+        Preview(step="roll-back", text="41 → 40"),
+        Preview(step="roll-back", missing="POST answered 403"),
+    ] == shown
+    assert ("POST /deploy?dry_run=1 HTTP/1.1", "deploy-token") == (
+        target.first_line(),
+        target.headers()["authorization"],
+    )
+    assert "idempotency-key" not in target.headers()
+
+
+async def test_a_step_without_a_preview_asks_nothing(runner: HttpRunner) -> None:
+    async with loopback(says()) as target:
+        assert None is await runner.preview(a_post(target.url).action)
+
+    assert [] == target.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [(200, Result.DONE), (204, Result.DONE), (202, Result.UNKNOWN), (404, Result.UNKNOWN), (500, None)],
+)
+async def test_the_target_is_asked_by_key_what_came_of_a_step(
+    runner: HttpRunner, status: int, result: Result | None
+) -> None:
+    async with loopback(says("x", status=status)) as target:
+        step = a_post(target.url, status=Question(url=f"{target.url}/runs/:key")).started
+        said = await runner.status(step)
+
+    assert result is (said.result if said else None)
+    assert (f"GET /runs/{step.key} HTTP/1.1", step.key) == (
+        target.first_line(),
+        target.headers()["idempotency-key"],
+    )

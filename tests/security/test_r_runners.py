@@ -8,8 +8,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from adapters.runners.command import MAX_OUTPUT, CommandRunner
+from adapters.runners.command import CommandRunner
 from adapters.runners.http import HttpRunner
+from adapters.runners.plain import PlainRunner
+from adapters.runners.program import MAX_OUTPUT
 from bot.app.remediate import run_step
 from bot.domain.execution import Result
 from bot.domain.ids import IncidentId
@@ -44,7 +46,7 @@ async def test_r_env(runner: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> 
 
     outcome = await runner.run(a_command(*python(code), environment=["TZ", "SLACK_BOT_TOKEN"]))
 
-    assert {"PATH", "LANG", "TZ"} == set(json.loads(outcome.output)) - {"LC_CTYPE"}
+    assert {"PATH", "LANG", "TZ", "HANDRAIL_STEP"} == set(json.loads(outcome.output)) - {"LC_CTYPE"}
     assert "canary" not in outcome.output
 
 
@@ -62,7 +64,7 @@ async def test_r_output(runner: CommandRunner) -> None:
     code = rf"import sys; sys.stdout.buffer.write(b'\x1b[31m{DEPLOY_TOKEN}\xff\x00')"
     bot = await an_approved_bot()
 
-    class Shouting:
+    class Shouting(PlainRunner):
         async def run(self, _step: object) -> object:
             return await runner.run(a_command(*python(code)))
 
@@ -112,7 +114,7 @@ async def test_r_http_keeps_the_secret_out_of_the_plan() -> None:
 _TOKEN = SecretStr(DEPLOY_TOKEN)
 
 
-class _Towards:
+class _Towards(PlainRunner):
     """Sends a step to where the test listens."""
 
     def __init__(self, url: str, runner: HttpRunner) -> None:

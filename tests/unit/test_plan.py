@@ -13,7 +13,7 @@ from bot.domain.ids import sha256_hex
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedStep, Value, plan_digest
 from tests.builders import NOW, a_check, a_plan, a_request
 
-DIGEST = "8c2bdfa7247af24736abd603df69f7c6686e87a03b1d49732a7fe4907fd8468a"
+DIGEST = "0aad615579966b0a89f753a702db423004a10f52ccc045d5250b8abaa026ec57"
 
 
 def test_the_bytes_of_a_plan_read_back_as_the_plan() -> None:

@@ -117,7 +117,7 @@ def _terms_of(action: PlannedAction, key: str | None = None) -> list[Mrkdwn]:
     """Return what else decides how *action* runs: time-outs, what counts as good, whether it is repeated."""
     match action:
         case HttpRequest():
-            return [_request_terms(action, key)]
+            return [_request_terms(action, key), *_questions(action)]
         case CommandRun():
             return list(_command_terms(action, key))
         case Pause() | Check():
@@ -167,11 +167,33 @@ def _request_terms(request: HttpRequest, key: str | None) -> Mrkdwn:
     )
 
 
+def _questions(request: HttpRequest) -> Iterator[Mrkdwn]:
+    for label, ask in (
+        ("Asked before for a preview", request.preview),
+        ("Asked after a lost answer", request.status),
+    ):
+        if ask is not None:
+            yield from _labelled(label, f"{ask.method} {ask.url}")
+            yield from fences([literal(ask.body)] if ask.body is not None else [])
+
+
 def _command_terms(command: CommandRun, key: str | None) -> Iterator[Mrkdwn]:
-    facts = ["no shell", f"time-out {command.timeout_s} s", f"good: exit {_numbers(command.expect_exit)}"]
+    shut_in = ["in a sandbox without network"] if command.sandbox else []
+    facts = [
+        "no shell",
+        *shut_in,
+        f"time-out {command.timeout_s} s",
+        f"good: exit {_numbers(command.expect_exit)}",
+    ]
     yield _terms(facts, is_idempotent=command.idempotent, key=key)
     if command.expect_output is not None:
         yield from _limited(Mrkdwn("Good: the output matches "), command.expect_output, "as a whole")
+    if command.preview:
+        yield from _limited(
+            Mrkdwn("Run before for a preview: "),
+            " ".join(word(part) for part in command.preview),
+            "no effect",
+        )
     if command.environment:
         yield from _labelled("Environment passed on", ", ".join(command.environment))
 
