@@ -169,3 +169,16 @@ async def test_people_ask_where_things_stand_and_are_answered_privately(rig: Rig
 )
 async def test_what_is_not_understood_is_answered_with_the_usage(rig: Rig, typed: str, answered: str) -> None:
     assert (await rig.ask(typed)).startswith(answered)
+
+
+async def test_an_old_page_that_pagerduty_does_not_know_is_closed_and_not_asked_for_again(rig: Rig) -> None:
+    event = an_event("QOLD001", event_id="01OLD", service="PUNMAPPED")
+    data = {**event["data"], "created_at": None}  # type: ignore[dict-item]
+    answer = await rig.webhook({**event, "occurred_at": "1999-01-01T00:00:00Z", "data": data})
+    said = ""
+    while "Closed: PagerDuty does not know this incident" not in said:
+        said = await rig.ask("status QOLD001")
+    entries = await rig.handrail("audit", "show", "QOLD001")
+
+    assert (answer.status_code, rig.cards("QOLD001")) == (202, [])
+    assert "unknown_to_pager" in entries.out
