@@ -13,6 +13,7 @@ from bot.app.drafts import Draft
 from bot.app.group import settle
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, draft_plan, is_live
+from bot.app.raw_facts import raw_facts
 from bot.app.unknown import closed_as_unknown, is_nobodys, is_stale
 from bot.app.wording import (
     ANEW,
@@ -92,11 +93,14 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
         await settle(world, await world.book.see(gathered.incident))
         log.info("incident_resolved", life=record.life)
         return False
-    thought = await _think(world, gathered, rank(world, gathered), before=record.assessment)
-    record = await world.book.learn(gathered.incident, thought.assessment, gathered.on_call_told)
+    ranking = _ranked(world, gathered)
+    thought = await _think(world, gathered, ranking, before=record.assessment) if ranking else None
+    assessment = thought.assessment if thought else raw_facts(world, gathered.incident)
+    record = await world.book.learn(gathered.incident, assessment, gathered.on_call_told)
     if not record.incident.is_open:
         return False  # It was resolved meanwhile.
-    await _offer(world, gathered, thought)
+    if thought is not None:
+        await _offer(world, gathered, thought)
     return True
 
 
@@ -113,8 +117,8 @@ async def reconsider(world: World, incident_id: IncidentId, change: ChangeEvent)
     if waiting is not None and waiting.state not in (ProposalState.PENDING, ProposalState.PROPOSED):
         return False
     gathered = await gather(world, record.incident)
-    ranking = rank(world, gathered)
-    if ranking.named != change.id or record.assessment.suspect == change.id:
+    ranking = _ranked(world, gathered)
+    if ranking is None or ranking.named != change.id or record.assessment.suspect == change.id:
         return False
     reason = f"{change_name(change)} was reported after this was proposed, and is suspected now"
     if waiting and not await world.gate.withdraw(waiting.id, ProposalState.CANCELLED, reason):
@@ -231,6 +235,18 @@ async def gather(world: World, known: Incident) -> Gathered:
         ),
         observed=observed,
     )
+
+
+def _ranked(world: World, gathered: Gathered) -> Ranking | None:
+    """Return the ranking; None when it fails, which is counted and logged."""
+    try:
+        return rank(world, gathered)
+    except Exception:
+        # The outer edge of all that is worked out: a defect there comes again with every try, and whoever
+        # was paged must not wait for a card until it is mended.
+        log.exception("ranking_failed", changes=len(gathered.changes))
+        world.telemetry.degraded("ranking")
+        return None
 
 
 def rank(world: World, gathered: Gathered) -> Ranking:

@@ -155,12 +155,10 @@ async def context(world: World, record: IncidentRecord) -> Document:
                     lines=lines(suspect.reasons),
                 )
             )
-        sections.append(
-            Section(
-                heading=f"{percent(cause.nothing_changed_percent)} nothing changed",
-                lines=lines(cause.nothing_reasons or ("no reason speaks for it",)),
-            )
-        )
+        if cause.is_ranked:
+            nothing = cause.nothing_reasons or ("no reason speaks for it",)
+            heading = f"{percent(cause.nothing_changed_percent)} nothing changed"
+            sections.append(Section(heading=heading, lines=lines(nothing)))
         sections.append(Section(heading="Evidence", lines=cause.evidence))
     sections.append(Section(heading="Neighbours", lines=lines(_neighbours(world, incident.service))))
     return Document(title=f"Context of {incident.title or record.id}", sections=tuple(sections))

@@ -76,6 +76,8 @@ def weighed(term: Term) -> str:
 
 def stated_confidence(cause: Cause) -> str:
     """Return such as `high confidence, 83 %`."""
+    if not cause.is_ranked:
+        return "no confidence is stated"
     return f"{cause.confidence_word} confidence, {percent(cause.confidence_percent)}"
 
 

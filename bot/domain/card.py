@@ -50,6 +50,8 @@ class Cause(Frozen):
     """Sources that did not answer and what that does to the confidence."""
     named: ChangeId | None = None
     """The change that the headline names; None when it names none."""
+    is_ranked: bool = True
+    """False: the changes were not weighed at all, so that no percentage means anything."""
 
 
 class ProgressKind(StrEnum):

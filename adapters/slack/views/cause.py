@@ -63,6 +63,8 @@ def _on_call(card: Card, detail: Detail) -> Mrkdwn:
 
 def reasons(cause: Cause, detail: Detail) -> list[Mrkdwn]:
     """Return the cause with its confidence, the suspects, and what speaks for no change at all."""
+    if not cause.is_ranked:
+        return [bold(shorten(cause.headline, detail.title)), *plain_lines(cause.evidence, detail)]
     confidence = f"confidence {cause.confidence_word}, {percent(cause.confidence_percent)}"
     nothing = f"Nothing changed: {percent(cause.nothing_changed_percent)}"
     why = cause.nothing_reasons if cause.nothing_changed_percent >= WORTH_A_REASON else ()
