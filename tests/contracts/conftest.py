@@ -1,14 +1,18 @@
-"""Stores to hold the contracts against: in memory, in SQLite, and in PostgreSQL where there is one."""
+"""What several contracts need: a record in memory, SQLite and maybe PostgreSQL; a sandbox Slack; a client."""
 
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from adapters.sandbox.slack import SandboxSlack, running_slack
+from adapters.slack.api import SlackApi, slack_api
 from tests.builders import ManualTime
+from tests.contracts.sandbox_slack_builders import ManualClock, a_workspace
 from tests.contracts.stores import DATABASES, POSTGRES, Bench
 
 
@@ -35,6 +39,29 @@ async def bench(store_url: str | None, time: ManualTime, tmp_path: Path) -> Asyn
     made = Bench(url=store_url, time=time, kill_file=tmp_path / "KILL")
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def slack(clock: ManualClock) -> AsyncIterator[SandboxSlack]:
+    async with running_slack(a_workspace(), clock=clock) as slack:
+        yield slack
+
+
+@pytest.fixture
+async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url) as api:
+        yield api
 
 
 def _a_postgres_database() -> Iterator[str]:

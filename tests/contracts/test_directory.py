@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.sandbox.slack import SandboxSlack, SlackUser, running_slack
-from adapters.slack.api import Installation, SlackApi, read_installation, slack_api
+from adapters.slack.api import Installation, SlackApi, read_installation
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.memory import MemoryDirectory
 from bot.domain.errors import NotFound, Unavailable
@@ -41,12 +41,6 @@ async def slack() -> AsyncIterator[SandboxSlack]:
     )
     async with running_slack(a_workspace(users=(*PEOPLE, *others))) as slack:
         yield slack
-
-
-@pytest.fixture
-async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
-    async with slack_api(slack.config.bot_token, base_url=slack.api_url) as api:
-        yield api
 
 
 @pytest.fixture

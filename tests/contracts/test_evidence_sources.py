@@ -29,12 +29,6 @@ CHECKOUT = ServiceName("checkout")
 HOUR = Window(start=NOW - timedelta(hours=1), end=NOW)
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        yield client
-
-
 def a_line(text: str, *, minutes_ago: int) -> LogLine:
     return LogLine(at=NOW - timedelta(minutes=minutes_ago), text=text)
 

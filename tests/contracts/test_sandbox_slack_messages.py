@@ -1,11 +1,9 @@
 """What an app may post, edit and read in the sandbox Slack, driven by Slack's own client."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from adapters.sandbox.slack import SandboxSlack, running_slack
+from adapters.sandbox.slack import SandboxSlack
 from tests.contracts.sandbox_slack_builders import (
     ALICE,
     BOT,
@@ -16,19 +14,7 @@ from tests.contracts.sandbox_slack_builders import (
     a_card,
     a_client,
     a_section,
-    a_workspace,
 )
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-async def slack(clock: ManualClock) -> AsyncIterator[SandboxSlack]:
-    async with running_slack(a_workspace(), clock=clock) as slack:
-        yield slack
 
 
 async def refusal(call: object) -> str:

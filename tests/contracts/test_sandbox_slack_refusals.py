@@ -1,6 +1,5 @@
 """Tokens, scopes, rate limits, ordered failures and Block Kit's limits of the sandbox Slack."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -21,17 +20,6 @@ from tests.contracts.sandbox_slack_builders import (
     a_workspace,
     actions,
 )
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-async def slack(clock: ManualClock) -> AsyncIterator[SandboxSlack]:
-    async with running_slack(a_workspace(), clock=clock) as slack:
-        yield slack
 
 
 def plain(text: str) -> dict[str, Any]:

@@ -35,12 +35,6 @@ class Seconds:
         return self.at
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
-        yield client
-
-
 def counters(errors: float | str, total: float | str) -> str:
     return (
         "# HELP requests_total Requests.\n# TYPE requests_total counter\n"

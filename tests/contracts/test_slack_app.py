@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from adapters.sandbox.serving import serving
 from adapters.sandbox.slack import Delivery, SandboxSlack, running_slack
-from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, from_bytes, to_bytes
-from adapters.slack.api import Installation, SlackApi, read_installation, slack_api
+from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, Done, from_bytes, to_bytes
+from adapters.slack.api import Installation, SlackApi, read_installation
 from adapters.slack.app import PATH, Intake, bolt_app, slack_route
 from adapters.slack.chat import SlackChat
 from adapters.slack.manifest import FILE, manifest, manifest_text
@@ -54,7 +54,7 @@ class Bot:
     inboxes: list[MemoryInbox] = field(default_factory=list)
 
     @property
-    def stored(self) -> list[ButtonPressed | DetailsAsked | CommandGiven]:
+    def stored(self) -> list[Done]:
         return [from_bytes(one.message.payload) for one in self.queues.waiting.values()]
 
     async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
@@ -73,12 +73,6 @@ class Bot:
 async def slack() -> AsyncIterator[SandboxSlack]:
     async with running_slack(a_workspace(), clock=WallClock()) as slack:
         yield slack
-
-
-@pytest.fixture
-async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
-    async with slack_api(slack.config.bot_token, base_url=slack.api_url) as api:
-        yield api
 
 
 @pytest.fixture
@@ -183,7 +177,9 @@ async def test_details_are_asked_for_with_the_incident(bot: Bot) -> None:
 async def test_the_trigger_of_a_details_press_opens_the_modal(bot: Bot) -> None:
     await bot.slack.press(ALICE, INCIDENTS, await bot.card(), "handrail.details")
 
-    await bot.chat.show_details(bot.stored[0].trigger_id, a_document())
+    [asked] = bot.stored
+    assert isinstance(asked, DetailsAsked)
+    await bot.chat.show_details(asked.trigger_id, a_document())
 
     assert "What happened" == bot.slack.views[ALICE].title
 
