@@ -105,11 +105,13 @@ async def _opinions(incidents: Sequence[IncidentId], start: datetime, config: Mo
     found: list[Replayed] = []
     async with recorded() as store, aclosing(build_analyst(config)) as analyst:
         settled = settled_by_incident(await store.labels.since(BEGINNING))
+        named = {one.id: one.named for one in await store.diagnoses.all(since=BEGINNING)}
         for opinion in await store.diagnoses.opinions(since=start):
             if not incidents or opinion.incident in incidents:
                 dossier = await _dossier(store, opinion)
                 answer = settled.get(opinion.incident, Settled())
-                found.append(await replay_opinion(analyst, opinion, dossier, answer))
+                by_rules = named.get(opinion.diagnosis)
+                found.append(await replay_opinion(analyst, opinion, dossier, answer, named_by_rules=by_rules))
     return found
 
 

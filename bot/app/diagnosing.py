@@ -75,7 +75,9 @@ async def keep_opinion(
     about = diagnosis_id(record.id, record.assessment.evidence_digest)
     raw = canonical(dossier.model_dump(mode="json")) if dossier is not None else None
     last = calls[-1] if calls else None
-    choice = Choice.of(dossier, grounded) if dossier and grounded and silence is None else Choice()
+    choice = Choice()
+    if dossier and grounded and silence is None:
+        choice = Choice.of(dossier, grounded, named_by_rules=record.assessment.suspect)
     opinion = Opined(
         id=opinion_id(about, now),
         diagnosis=about,
@@ -107,16 +109,20 @@ class Choice:
     share: float | None = None
 
     @classmethod
-    def of(cls, dossier: Dossier, grounded: Grounded) -> "Choice":
-        """Return what the rules' prior and the checked opinion come to together."""
+    def of(cls, dossier: Dossier, grounded: Grounded, *, named_by_rules: ChangeId | None) -> "Choice":
+        """Return what the rules' prior and the checked opinion come to together.
+
+        An opinion that moves nothing leaves what the rules named: they have rules of their own for that.
+        """
         fused = fuse(dossier.candidates, grounded)
         if not fused.order:
             return cls()
         key, share = fused.order[0]
         first = dossier.candidate(key)
         named = dossier.candidate(fused.named) if fused.named is not None else None
+        named_by_both = named.change if named is not None else None
         return cls(
             first=first.change if first is not None else None,
-            named=named.change if named is not None else None,
+            named=named_by_both if fused.is_moved else named_by_rules,
             share=share,
         )

@@ -121,7 +121,7 @@ def _reordered(world: World, ranking: Ranking, dossier: Dossier, fused: Fused) -
     outcome = _outcome(fused) if fused.is_moved else ranking.outcome
     coverage = _coverage(ranking, dossier)
     first = suspects[0] if suspects else None
-    confidence = _confidence(world, coverage, first.probability if first else 0.0)
+    confidence = _confidence(world, ranking, coverage, first.probability if first else 0.0)
     return ranking.model_copy(
         update={
             "suspects": (*suspects, *rest),
@@ -155,10 +155,10 @@ def _coverage(ranking: Ranking, dossier: Dossier) -> Coverage:
     )
 
 
-def _confidence(world: World, coverage: Coverage, prior: float) -> float:
+def _confidence(world: World, ranking: Ranking, coverage: Coverage, prior: float) -> float:
     """Return the rules' calibrated probability of the suspect that now stands first."""
     raw = min(1.0 - 1e-9, max(1e-9, prior))
-    calibrated = world.weights.calibration.apply(log(raw / (1.0 - raw)))
+    calibrated = world.weights.calibrated(log(raw / (1.0 - raw)), told=ranking.told)
     return coverage.cap(calibrated)
 
 

@@ -91,7 +91,12 @@ def _rules_before(diagnosis: Diagnosed, settled: Settled) -> Answer:
 
 
 async def replay_opinion(
-    analyst: Analyst, opinion: Opined, dossier: Dossier | None, settled: Settled
+    analyst: Analyst,
+    opinion: Opined,
+    dossier: Dossier | None,
+    settled: Settled,
+    *,
+    named_by_rules: ChangeId | None,
 ) -> Replayed:
     """Ask *analyst* once about the recorded *dossier*; its tools' results are those of then."""
     before = Answer(
@@ -105,7 +110,8 @@ async def replay_opinion(
     if dossier is not None:
         said = await analyst.diagnose(dossier)
         if isinstance(said, Diagnosis):
-            choice = Choice.of(dossier, ground(said.verdict, dossier))
+            grounded = ground(said.verdict, dossier)
+            choice = Choice.of(dossier, grounded, named_by_rules=named_by_rules)
             by = _speaker(said.model, said.calls[-1].prompt)
             after = Answer(choice.first, choice.named, choice.share, by, settled.judges(choice.named))
             why = ""

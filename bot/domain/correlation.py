@@ -71,6 +71,8 @@ class Ranking(Frozen):
     mitigations: tuple[ChangeEvent, ...]
     """Changes after the onset that look like somebody's fix."""
     weights_version: str
+    told: bool = False
+    """A person's words are what is known of the symptoms: the confidence is calibrated apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def rank_suspects(case: Case, weights: Weights) -> Ranking:
         coverage=coverage,
         mitigations=_mitigations(case, measured.onset),
         weights_version=weights.version,
+        told=measured.told,
     )
 
 

@@ -178,6 +178,21 @@ async def test_doubt_lowers_the_confidence_and_agreement_does_not_raise_it() -> 
     assert round(rules * 0.8) == pytest.approx(confidence[Likelihood.VERY_UNLIKELY], abs=1)
 
 
+async def test_what_a_person_told_is_calibrated_as_the_rules_do_it() -> None:
+    """Where a monitor's map would say next to nothing, the map for a person's words still holds."""
+    title = "Customers tell us that they cannot pay since this morning"
+    page = an_incident(title=title, alerts=[an_alert(title=title)])
+    world = await an_assessed_world(incident=page)
+    rules = (await assessment_of(world)).cause
+    of_monitors = world.weights.calibration.model_copy(update={"intercept": -9.0})
+    world = replace(world, weights=world.weights.model_copy(update={"calibration": of_monitors}))
+
+    await consult(world, ScriptedAnalyst([for_checkout(Likelihood.UNCLEAR)]), ID)
+
+    assert rules.named is not None
+    assert rules.confidence_percent == (await assessment_of(world)).cause.confidence_percent
+
+
 @pytest.mark.parametrize("reason", list(Silence))
 async def test_a_silent_model_leaves_the_rules_words_and_its_reason(reason: Silence) -> None:
     world = await an_assessed_world()

@@ -1,19 +1,22 @@
 """What a model said is kept with what it was given, and can be asked again."""
 
+from datetime import timedelta
+
 import pytest
 
 from adapters.llm.scripted import ScriptedAnalyst
 from bot.app.consult import consult
-from bot.app.diagnosing import keep_diagnosis
+from bot.app.diagnosing import Choice, keep_diagnosis
 from bot.app.replay import UNREADABLE, replay_opinion
 from bot.app.world import World
 from bot.domain.diagnosed import Opined
 from bot.domain.diagnosis import Dossier, Likelihood, Silence
+from bot.domain.grounding import ground
 from bot.domain.ids import ChangeId, IncidentId
 from bot.domain.label import Settled
 from bot.ports import Analyst
 from tests.app.test_consult import for_checkout
-from tests.builders import INCIDENT
+from tests.builders import INCIDENT, NOW, a_change
 from tests.model_world import SECRET, an_assessed_world
 
 ID = IncidentId(INCIDENT)
@@ -57,12 +60,33 @@ async def test_a_model_that_was_silent_is_kept_as_that_and_can_be_asked_again() 
     assert (await dossier_of(world, opinion)) is not None
 
 
+async def test_an_opinion_that_moves_nothing_leaves_what_the_rules_named() -> None:
+    """The rules name by their own threshold: a share that is too close for the fused one is still named."""
+    first = a_change(finished_at=NOW - timedelta(minutes=2))
+    second = a_change(version="43", previous_version="42", finished_at=NOW - timedelta(minutes=3))
+    world = await an_assessed_world(changes=[first, second])
+    await keep_diagnosis(world, ID)
+    (diagnosis,) = await world.diagnoses.all(incident=ID)
+
+    await consult(world, ScriptedAnalyst([for_checkout(Likelihood.UNCLEAR)]), ID)
+
+    (opinion,) = await world.diagnoses.opinions(incident=ID)
+    assert (diagnosis.first, diagnosis.named) == (opinion.first, opinion.named)
+    dossier = await dossier_of(world, opinion)
+    assert dossier is not None
+    for named in (CHECKOUT, None):
+        unmoved = ground(for_checkout(Likelihood.UNCLEAR), dossier)
+        kept = Choice.of(dossier, unmoved, named_by_rules=named)
+        assert (diagnosis.first, named) == (kept.first, kept.named)
+
+
 async def test_another_model_is_asked_about_what_was_known_then() -> None:
     world, opinion = await consulted(ScriptedAnalyst([for_checkout()]))
     other = ScriptedAnalyst([for_checkout(Likelihood.VERY_UNLIKELY)])
     dossier = await dossier_of(world, opinion)
 
-    replayed = await replay_opinion(other, opinion, dossier, Settled(right=CHECKOUT))
+    right = Settled(right=CHECKOUT)
+    replayed = await replay_opinion(other, opinion, dossier, right, named_by_rules=CHECKOUT)
 
     assert [dossier] == other.asked
     assert replayed.after is not None
@@ -78,7 +102,8 @@ async def test_what_cannot_be_asked_again_says_why(is_there: bool) -> None:
     world, opinion = await consulted(ScriptedAnalyst([for_checkout()]))
     dossier = await dossier_of(world, opinion) if is_there else None
 
-    replayed = await replay_opinion(ScriptedAnalyst([Silence.OVERLOADED]), opinion, dossier, Settled())
+    silent = ScriptedAnalyst([Silence.OVERLOADED])
+    replayed = await replay_opinion(silent, opinion, dossier, Settled(), named_by_rules=CHECKOUT)
 
     why = "the model did not answer (overloaded: as scripted)" if is_there else UNREADABLE
     assert (None, why) == (replayed.after, replayed.why)
