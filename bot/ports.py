@@ -11,26 +11,37 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, SecretStr
 
-from bot.domain.approval import Click, Permission, Ruling
+from bot.domain.approval import Click, Permission, Question, Ruling
 from bot.domain.audit import Entry
 from bot.domain.card import Card, CardRef
-from bot.domain.catalogue import ExpositionSignal, LogStore, Metric, Signal
+from bot.domain.catalogue import ExpositionSignal, HttpVersion, LogStore, Metric, Signal
 from bot.domain.chain_check import ChainReport
 from bot.domain.change import ChangeEvent
+from bot.domain.checkpoint import Checkpoint
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, Window
 from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Preview, StartedStep, StepOutcome
+from bot.domain.freshness import Freshness
 from bot.domain.frozen import Frozen
-from bot.domain.ids import ChangeId, EffectKey, IncidentId, ProposalId, ServiceName, SlackUserId
+from bot.domain.ids import (
+    ChangeId,
+    EffectKey,
+    IncidentId,
+    PagerDutyUserId,
+    ProposalId,
+    ServiceName,
+    SlackUserId,
+)
 from bot.domain.incident import Incident
 from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
 from bot.domain.merging import Company, Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
 from bot.domain.on_record import OnRecord
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan, PlannedAction
+from bot.domain.policy import FLOOR, Execution, Policy, Request
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
@@ -104,6 +115,10 @@ class Incidents(Protocol):
 
     async def on_call(self, incident: Incident) -> Sequence[OnCall]:
         """Return who is on call now for the incident's escalation policy, lowest level first."""
+        ...
+
+    async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
+        """Return the users who have exactly this address, whatever its case."""
         ...
 
     async def notes(self, incident: IncidentId) -> Sequence[str]: ...
@@ -191,6 +206,10 @@ class Chat(Protocol):
         """Open *document* as a modal; the trigger is good for 3 s."""
         ...
 
+    async def ask_to_confirm(self, trigger_id: str, question: Question) -> None:
+        """Open the window in which an approval is confirmed; the trigger is good for 3 s."""
+        ...
+
 
 class Directory(Protocol):
     """Who people are, looked up fresh at each decision."""
@@ -200,6 +219,10 @@ class Directory(Protocol):
         ...
 
     async def by_email(self, email: str) -> SlackUserId | None: ...
+
+    async def group_members(self, group: str) -> frozenset[SlackUserId]:
+        """Return who is in the Slack user group with this id. Raises `NotFound`."""
+        ...
 
 
 class IncidentBook(Protocol):
@@ -274,8 +297,23 @@ class Gate(Protocol):
         """Take a proposal that has not started off by a side exit. False when it started or has left."""
         ...
 
-    async def claim(self, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
-        """Claim a step by `bot.domain.execution.admit`; a `Claim` means it was claimed before."""
+    async def claim(
+        self,
+        proposal: ProposalId,
+        step_index: int,
+        freshness: Freshness | None = None,
+        *,
+        policy: Policy = FLOOR,
+    ) -> ApprovedStep | Claim | NotAdmitted:
+        """Claim a step by `bot.domain.execution.admit`; a `Claim` means it was claimed before.
+
+        The first step of a plan needs *freshness*, which is put on record with the claim, and must be allowed
+        by *policy* as it is now.
+        """
+        ...
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        """Return what was started from *since* on, and whatever holds a target still."""
         ...
 
     async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:
@@ -374,6 +412,22 @@ class PostState(StrEnum):
     SENT = "sent"
 
 
+class Policies(Protocol):
+    """The policy in force."""
+
+    def current(self) -> Policy:
+        """Return the last policy that was read and found whole; it never waits."""
+        ...
+
+
+class Referee(Protocol):
+    """Somebody else who must agree to an approval; they can refuse what the policy allows, never allow more."""
+
+    async def objections(self, request: Request) -> Sequence[str]:
+        """Return why not; empty when they agree. No answer, or any other than agreement, is an objection."""
+        ...
+
+
 class Outbox(Protocol):
     """Claims on notes and posts, so that none is sent twice."""
 
@@ -401,6 +455,18 @@ class AuditLog(Protocol):
         ...
 
     async def verify(self) -> ChainReport: ...
+
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return the present end of the chain, signed; None when it is empty or cannot be signed."""
+        ...
+
+    async def news(self) -> Sequence[Entry]:
+        """Return entries added since the last call, each checked; the first call begins at the end.
+
+        Raises:
+            Tampered: an entry does not fit, or the end of before is gone. The next call begins anew.
+        """
+        ...
 
 
 class Diagnoses(Protocol):
@@ -470,6 +536,14 @@ class Signals(Protocol):
         ...
 
 
+class Versions(Protocol):
+    """Which version of a service runs."""
+
+    async def serving(self, source: HttpVersion) -> str:
+        """Return the version that runs now. Raises `NotFound` or `Unavailable` when that is not said."""
+        ...
+
+
 class Logs(Protocol):
     """What services wrote."""
 
@@ -519,6 +593,26 @@ class CallGraph(Protocol):
 
     def silent(self) -> Sequence[str]:
         """Return the sources that gave nothing lately; what they said before still counts as an edge."""
+        ...
+
+
+class Credential(Frozen):
+    """Access for one step, never written down; its name is for people."""
+
+    name: str
+    value: SecretStr
+    expires_at: AwareDatetime
+
+
+class Credentials(Protocol):
+    """Access that is made for a step after its start and void after its end, not kept in between."""
+
+    async def mint(self, step: ApprovedStep) -> Credential:
+        """Return access that lasts for the step's time-out and 60 s at most."""
+        ...
+
+    async def revoke(self, step: StartedStep) -> None:
+        """Void what was made for the step, also by a worker that died; doing it again is harmless."""
         ...
 
 
@@ -582,6 +676,10 @@ class Telemetry(Protocol):
         self, outcome: str, *, tokens_in: int, tokens_out: int, cost_usd: Decimal | None
     ) -> None:
         """A model was asked; *outcome* is `answered` or why it did not."""
+        ...
+
+    def tampered(self) -> None:
+        """The record contradicts itself: somebody must look."""
         ...
 
     def degraded(self, what: str) -> None:

@@ -111,6 +111,15 @@ def on_call_from(bodies: Iterable[JsonValue]) -> tuple[OnCall, ...]:
     return tuple(sorted(found.values(), key=lambda person: (person.level, person.name)))
 
 
+def users_with(email: str, bodies: Iterable[JsonValue]) -> tuple[PagerDutyUserId, ...]:
+    """Return the ids of the users in *bodies* whose address is *email*, whatever its case."""
+    try:
+        found = [_User.model_validate(body) for body in bodies]
+    except ValidationError as exc:
+        raise Unavailable("PagerDuty's answer has a user that cannot be read.") from exc
+    return tuple(PagerDutyUserId(u.id) for u in found if (u.email or "").casefold() == email.casefold())
+
+
 def notes_from(body: JsonObject) -> tuple[str, ...]:
     """Return the texts of the notes, oldest first (PagerDuty sends the newest first)."""
     notes = body.get("notes")

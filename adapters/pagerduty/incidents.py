@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from adapters.intake.strict_json import JsonObject
-from adapters.pagerduty.bodies import incident_from, notes_from, on_call_from
+from adapters.pagerduty.bodies import incident_from, notes_from, on_call_from, users_with
 from adapters.pagerduty.rest import RestApi, path_of
 from bot.domain.catalogue import Catalogue
-from bot.domain.ids import IncidentId
+from bot.domain.ids import IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
 from bot.domain.person import OnCall
 
@@ -47,6 +47,11 @@ class PagerDutyIncidents:
             "earliest": "true",
         }
         return on_call_from(await self._api.list("oncalls", params=params))
+
+    async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
+        """Return the users who have exactly this address, whatever its case."""
+        # PagerDuty looks for the text anywhere in names and addresses.
+        return users_with(email, await self._api.list("users", params={"query": email}))
 
     async def notes(self, incident: IncidentId) -> Sequence[str]:
         """Return the notes' texts, oldest first."""

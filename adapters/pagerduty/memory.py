@@ -4,19 +4,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bot.domain.errors import Invalid, NotFound
-from bot.domain.ids import IncidentId
+from bot.domain.ids import IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
 from bot.domain.person import OnCall
 
 
 class MemoryIncidents:
-    """A pager with the given incidents and people; *on_call* is by escalation policy."""
+    """A pager with the given incidents and people: *on_call* by escalation policy, *users* with addresses."""
 
     def __init__(
-        self, incidents: Iterable[Incident] = (), *, on_call: Mapping[str, Sequence[OnCall]] | None = None
+        self,
+        incidents: Iterable[Incident] = (),
+        *,
+        on_call: Mapping[str, Sequence[OnCall]] | None = None,
+        users: Mapping[PagerDutyUserId, str] | None = None,
     ) -> None:
         self._incidents = {incident.id: incident for incident in incidents}
         self._on_call = dict(on_call or {})
+        self._users = dict(users or {})
         self._notes: dict[IncidentId, list[str]] = {}
 
     def put(self, incident: Incident) -> None:
@@ -38,6 +43,10 @@ class MemoryIncidents:
         """Return who is on call for the incident's escalation policy, lowest level first."""
         people = self._on_call.get(incident.escalation_policy_id or "", ())
         return tuple(sorted(people, key=lambda person: (person.level, person.name)))
+
+    async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
+        """Return the users who have exactly this address, whatever its case."""
+        return tuple(id_ for id_, address in self._users.items() if address.casefold() == email.casefold())
 
     async def notes(self, incident: IncidentId) -> Sequence[str]:
         """Return the notes' texts, oldest first."""

@@ -37,6 +37,7 @@ class Method(StrEnum):
     REPLIES = "conversations.replies"
     USER = "users.info"
     USER_BY_EMAIL = "users.lookupByEmail"
+    GROUP_MEMBERS = "usergroups.users.list"
     OPEN_VIEW = "views.open"
 
 
@@ -52,6 +53,7 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.REPLIES: ("channels:history", "groups:history"),
         Method.USER: ("users:read", "users:read.email"),
         Method.USER_BY_EMAIL: ("users:read.email",),
+        Method.GROUP_MEMBERS: ("usergroups:read",),
         Method.OPEN_VIEW: (),
     }
 )

@@ -61,6 +61,13 @@ class SlackDirectory:
             return None
         return SlackUserId(found.id)
 
+    async def group_members(self, group: str) -> frozenset[SlackUserId]:
+        answer = await self._api.read(Method.GROUP_MEMBERS, usergroup=group)
+        users = answer.get("users")
+        if not isinstance(users, list) or not all(isinstance(user, str) for user in users):
+            raise Unavailable("Slack's answer about a user group has no list of users.")
+        return frozenset(SlackUserId(user) for user in users)
+
     def _person(self, user: _User) -> Person:
         enterprise = user.enterprise_user
         return Person(

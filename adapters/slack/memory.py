@@ -1,10 +1,11 @@
 """The twins of chat and directory in memory: what was posted is there to be read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from adapters.slack.views.card import shows_whole
+from bot.domain.approval import Question
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import NotFound
@@ -52,6 +53,7 @@ class MemoryChat:
     document_edits: list[CardRef] = field(default_factory=list)
     told: list[Whisper] = field(default_factory=list)
     opened: list[tuple[str, Document]] = field(default_factory=list)
+    asked: list[tuple[str, Question]] = field(default_factory=list)
     _numbers: Iterable[int] = field(default_factory=lambda: count(1))
 
     def shows_whole(self, card: Card) -> bool:
@@ -109,12 +111,18 @@ class MemoryChat:
     async def show_details(self, trigger_id: str, document: Document) -> None:
         self.opened.append((trigger_id, document))
 
+    async def ask_to_confirm(self, trigger_id: str, question: Question) -> None:
+        self.asked.append((trigger_id, question))
+
 
 class MemoryDirectory:
-    """A directory of the given people."""
+    """A directory of the given people; *groups* holds the members of user groups by id."""
 
-    def __init__(self, people: Iterable[Person] = ()) -> None:
+    def __init__(
+        self, people: Iterable[Person] = (), *, groups: Mapping[str, Iterable[SlackUserId]] | None = None
+    ) -> None:
         self._people = {person.id: person for person in people}
+        self._groups = {group: frozenset(members) for group, members in (groups or {}).items()}
 
     def put(self, person: Person) -> None:
         """Add *person*, or change what is known of them."""
@@ -124,6 +132,11 @@ class MemoryDirectory:
         if user not in self._people:
             raise NotFound(f"Slack knows no user {user}.")
         return self._people[user]
+
+    async def group_members(self, group: str) -> frozenset[SlackUserId]:
+        if group not in self._groups:
+            raise NotFound(f"Slack knows no user group {group}.")
+        return self._groups[group]
 
     async def by_email(self, email: str) -> SlackUserId | None:
         wanted = email.casefold()

@@ -11,6 +11,7 @@ from bot.domain.audit import Act
 from bot.domain.card import CardRef
 from bot.domain.diagnosed import Diagnosed
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
+from bot.domain.freshness import Freshness
 from bot.domain.ids import IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Label
 from bot.domain.merging import Member, MergeAct
@@ -127,12 +128,14 @@ def decided(decision: Decision, record: ProposalRecord | None, plan: Plan | None
             "policy_version": plan.policy_version if plan else None,
             "state": ruling.state.value if ruling.state else None,
         },
-        texts={"grounds": decision.permission.grounds, "text": ruling.text},
+        texts={"grounds": decision.permission.grounds, "text": ruling.text, **_typed(click)},
         actor=click.user_id,
     )
 
 
-def started(act: Act, step: ApprovedStep, record: ProposalRecord) -> Draft:
+def started(
+    act: Act, step: ApprovedStep, record: ProposalRecord, freshness: Freshness | None = None
+) -> Draft:
     """Describe a step that may run from now on, for the first time or again."""
     return Draft(
         act=act,
@@ -144,6 +147,7 @@ def started(act: Act, step: ApprovedStep, record: ProposalRecord) -> Draft:
             "effect": step.effect_key,
             "approved_by": ", ".join(approval.user_id for approval in record.approvals),
             "policy_version": step.plan.policy_version,
+            "read_at": freshness.at.isoformat() if freshness is not None else None,
         },
         texts={"name": step.action.name, "target": step.plan.target},
     )
@@ -279,6 +283,14 @@ def _press(decision: Decision) -> dict[str, Scalar]:
         "allowed": decision.permission.allowed,
         "answer": decision.ruling.reason.value,
     }
+
+
+def _typed(click: Click) -> dict[str, Scalar]:
+    """Return what the person typed to confirm; nothing when no window asked."""
+    if click.confirmation is None:
+        return {}
+    typed = click.confirmation
+    return {"typed": typed.target, "reason": typed.reason, "overrides": ", ".join(typed.overrides)}
 
 
 def _act(click: Click, is_accepted: bool) -> Act:

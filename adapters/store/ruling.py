@@ -59,6 +59,7 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
 
 
 def _approval(tx: Transaction, record: ProposalRecord, decision: Decision, person: Person) -> Approval:
+    typed = decision.click.confirmation
     approval = Approval(
         click_id=decision.click.id,
         user_id=person.id,
@@ -66,5 +67,10 @@ def _approval(tx: Transaction, record: ProposalRecord, decision: Decision, perso
         digest=decision.click.digest,
         at=decision.at,
         grounds=decision.permission.grounds,
+        human=decision.permission.human,
+        pagerduty_user=decision.permission.pagerduty_user,
+        needed=decision.permission.quorum,
+        reason=tx.redact(typed.reason) if typed is not None else "",
+        overrides=decision.permission.overrides,
     )
     return approval.model_copy(update={"seal": tx.signed(approval_statement(record, approval))})

@@ -1,25 +1,21 @@
 """Answer a click: look the person up fresh, let the gate decide, tell exactly once what came of it."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
 from bot.app.investigate import investigate
+from bot.app.permitting import who_and_whether
 from bot.app.remediate import check_again
 from bot.app.show import show
 from bot.app.world import World
-from bot.domain.approval import Action, Click, Permission, Ruling, faithful_plan, permission_for
-from bot.domain.errors import HandrailError, NotFound, Unavailable
+from bot.domain.approval import Action, Click, Reason, Ruling
+from bot.domain.errors import HandrailError, Unavailable
 from bot.domain.ids import IncidentId
-from bot.domain.person import Person
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 async def handle_click(world: World, click: Click) -> Ruling:
@@ -28,7 +24,7 @@ async def handle_click(world: World, click: Click) -> Ruling:
     bind_contextvars(proposal_id=click.proposal_id)
     if proposal is not None:
         await world.stories.begin_with(proposal.incident, world.book)
-    person, permission = await _who_and_whether(world, click, proposal)
+    person, permission = await who_and_whether(world, click, proposal)
     ruling = await world.gate.rule(click, permission, person)
     log.info(
         "clicked",
@@ -40,66 +36,25 @@ async def handle_click(world: World, click: Click) -> Ruling:
     if ruling.is_accepted and proposal is not None:
         await _follow(world, click, proposal, ruling)
     elif not ruling.is_accepted:
-        await world.chat.tell(click.channel, click.user_id, ruling.text)
-        if ruling.state is not None and proposal is not None:
-            await _wake(world, proposal.incident)
-            await show(world, proposal.incident)
+        await _answer_refused(world, click, proposal, ruling)
     world.telemetry.click_answered(await world.gate.now() - click.received_at, ruling.reason.value)
     return ruling
 
 
-async def _who_and_whether(
-    world: World, click: Click, proposal: ProposalRecord | None
-) -> tuple[Person, Permission]:
-    """Return the person and whether they may decide. A look-up that fails allows nobody."""
-    unknown = Person(id=click.user_id, team_id=click.team_id, name=click.user_id)
-    if proposal is None:
-        return unknown, Permission(allowed=False, grounds="there is no such proposal")
-    plan = faithful_plan(proposal)
-    if plan is None:
-        return unknown, Permission(allowed=False, grounds="the stored plan was changed")
-    # Asked at once and not when it turns out to be needed: somebody waits.
-    asking = asyncio.create_task(_on_call(world, proposal.incident)) if plan.approvers.on_call else None
-    try:
-        person = await _in_time(world, world.directory.person(click.user_id))
-        permission = permission_for(plan, person, frozenset())
-        if permission.allowed or person.disqualification or asking is None:
-            return person, permission
-        on_call = await asking
-    except HandrailError as exc:
-        return unknown, Permission(allowed=False, grounds=f"Slack could not say who you are ({exc})")
-    finally:
-        if asking is not None:
-            asking.cancel()
-    if isinstance(on_call, HandrailError):
-        grounds = f"PagerDuty could not say who is on call ({on_call})"
-        return person, Permission(allowed=False, grounds=grounds)
-    return person, permission_for(plan, person, on_call)
-
-
-async def _in_time(world: World, answer: Awaitable[T]) -> T:
-    """Return the answer. Raises `Unavailable` when it does not come in time: the person waits for ours."""
-    try:
-        async with asyncio.timeout(world.manners.look_up.total_seconds()):
-            return await answer
-    except TimeoutError as exc:
-        raise Unavailable("no answer in time") from exc
-
-
-async def _on_call(world: World, incident: IncidentId) -> frozenset[str] | HandrailError:
-    """Return the e-mails of those on call, or why they are not known: nobody may come to ask for either."""
-    try:
-        return await _in_time(world, _emails(world, incident))
-    except HandrailError as exc:
-        return exc
-
-
-async def _emails(world: World, incident: IncidentId) -> frozenset[str]:
-    record = await world.book.get(incident)
-    if record is None:
-        raise NotFound(f"incident {incident} is not on record")
-    people = await world.incidents.on_call(record.incident)
-    return frozenset(person.email.lower() for person in people if person.email)
+async def _answer_refused(
+    world: World, click: Click, proposal: ProposalRecord | None, ruling: Ruling
+) -> None:
+    """Tell the person privately why not, or open the window in which they confirm."""
+    if ruling.reason is Reason.ASKED_TO_CONFIRM and proposal is not None and ruling.question is not None:
+        try:
+            await world.chat.ask_to_confirm(click.trigger_id, ruling.question)
+        except HandrailError:  # The trigger is good for 3 s.
+            await world.chat.tell(click.channel, click.user_id, "The window did not open. Press again.")
+        return
+    await world.chat.tell(click.channel, click.user_id, ruling.text)
+    if ruling.state is not None and proposal is not None:
+        await _wake(world, proposal.incident)
+        await show(world, proposal.incident)
 
 
 async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: Ruling) -> None:
@@ -127,7 +82,7 @@ async def _propose_again(world: World, click: Click, proposal: ProposalRecord) -
     if not proposals or proposals[-1].id != proposal.id:
         return
     try:
-        await investigate(world, proposal.incident)
+        await investigate(world, proposal.incident, requester=click.user_id)
     except Unavailable as exc:
         await world.chat.tell(click.channel, click.user_id, f"Nothing was proposed again: {exc}.")
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from bot.app.drafts import Draft
+from bot.app.freshness import basis_of
 from bot.app.group import settle
 from bot.app.observe import Observed, observe
 from bot.app.propose import NoPlaybook, draft_plan, is_live
@@ -72,10 +73,10 @@ class Gathered:
         return not {PAGERDUTY, NOT_KNOWN} & set(self.coverage.unreachable)
 
 
-async def investigate(world: World, incident_id: IncidentId) -> bool:
+async def investigate(world: World, incident_id: IncidentId, *, requester: SlackUserId | None = None) -> bool:
     """Assess the incident and propose a playbook if one fits; False when it is not open.
 
-    Doing it twice is harmless: a proposal that is alive is kept.
+    Doing it twice is harmless: a proposal that is alive is kept. *requester* is who asked for a proposal.
     """
     found = await world.gate.on_record(incident_id)
     record = found.record
@@ -94,7 +95,9 @@ async def investigate(world: World, incident_id: IncidentId) -> bool:
         log.info("incident_resolved", life=record.life)
         return False
     ranking = _ranked(world, gathered)
-    thought = await _think(world, gathered, ranking, before=record.assessment) if ranking else None
+    thought = None
+    if ranking:
+        thought = await _think(world, gathered, ranking, before=record.assessment, requester=requester)
     assessment = thought.assessment if thought else raw_facts(world, gathered.incident)
     record = await world.book.learn(gathered.incident, assessment, gathered.on_call_told)
     if not record.incident.is_open:
@@ -139,7 +142,12 @@ class _Thought:
 
 
 async def _think(
-    world: World, gathered: Gathered, ranking: Ranking, *, before: Assessment | None
+    world: World,
+    gathered: Gathered,
+    ranking: Ranking,
+    *,
+    before: Assessment | None,
+    requester: SlackUserId | None = None,
 ) -> _Thought:
     """Return what is thought of the incident; nothing is stored yet."""
     incident, digest = gathered.incident, evidence_digest(ranking)
@@ -147,10 +155,9 @@ async def _think(
     if not notes and ranking.outcome is RankingOutcome.CANNOT_SEPARATE:
         notes = ("No playbook is proposed: two changes cannot be told apart.",)
     elif not notes:
-        found = await world.gate.on_record(incident.id)
         try:
-            plan = draft_plan(world, incident, named_suspect(ranking), digest, found)
-        except NoPlaybook as exc:
+            plan = await _drafted(world, incident, named_suspect(ranking), digest, requester)
+        except (NoPlaybook, Unavailable) as exc:
             notes = (f"No playbook is proposed: {exc}.",)
     assessment = Assessment(
         cause=_still_saying(before, cause_in_words(ranking, evidence_lines(world, gathered))),
@@ -161,6 +168,20 @@ async def _think(
         assessed_at=world.clock.now(),
     )
     return _Thought(ranking, assessment, plan)
+
+
+async def _drafted(
+    world: World,
+    incident: Incident,
+    suspect: ChangeEvent | None,
+    evidence: Digest,
+    requester: SlackUserId | None,
+) -> Plan:
+    """Return the plan to propose. Raises `NoPlaybook`, and `Unavailable` when its ground cannot be read."""
+    name = suspect.service if suspect else incident.service
+    basis = await basis_of(world, name, suspect) if name in world.catalogue.services and name else None
+    found = await world.gate.on_record(incident.id)
+    return draft_plan(world, incident, suspect, evidence, found, basis, requester)
 
 
 def _still_saying(before: Assessment | None, cause: Cause) -> Cause:

@@ -1,23 +1,23 @@
 """Choose a playbook for an assessed incident and store the plan that people will see."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from bot.app.rendering import fill, fill_parameters, render_check, render_step
+from bot.app.filling import fill
+from bot.app.rendering import fill_parameters, render_check, render_step
 from bot.app.world import World
+from bot.domain.basis import Basis
 from bot.domain.catalogue import Service
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
 from bot.domain.execution import Claim, Result
-from bot.domain.ids import Digest, ServiceName
+from bot.domain.ids import Digest, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan, PlannedStep
-from bot.domain.playbook import LoadedPlaybook
+from bot.domain.playbook import Fact, LoadedPlaybook
+from bot.domain.policy import Policy
 from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState
-
-POLICY_VERSION = "rules-1"
-"""Names the rules of `bot.domain.approval`; it rises when they change."""
-QUORUM = 1
 
 
 class NoPlaybook(InvalidPlan):
@@ -25,9 +25,15 @@ class NoPlaybook(InvalidPlan):
 
 
 def draft_plan(
-    world: World, incident: Incident, suspect: ChangeEvent | None, evidence: Digest, found: OnRecord
+    world: World,
+    incident: Incident,
+    suspect: ChangeEvent | None,
+    evidence: Digest,
+    found: OnRecord,
+    basis: Basis | None,
+    requester: SlackUserId | None = None,
 ) -> Plan:
-    """Return the plan to propose for the incident.
+    """Return the plan to propose for the incident. *requester* is who asked for it, if anybody did.
 
     Raises:
         NoPlaybook: no allowed playbook answers this cause, or the one that does cannot be filled.
@@ -40,7 +46,8 @@ def draft_plan(
         raise NoPlaybook(f"{name or 'the service'} has no entry in services.yaml")
     chosen = choose_playbook(world, service, suspect)
     try:
-        plan = _plan(world, incident, suspect, evidence, name, service, chosen, found)
+        plan = _plan(world, incident, suspect, evidence, name, service, chosen, found, basis)
+        plan = _under_policy(plan, world.policies.current(), found.now, requester)
     except InvalidPlan as exc:
         raise NoPlaybook(f"playbook {chosen.playbook.id}: {exc}") from exc
     if world.redactor.would_change(plan.to_bytes().decode()):
@@ -77,9 +84,13 @@ def _plan(
     service: Service,
     loaded: LoadedPlaybook,
     found: OnRecord,
+    basis: Basis | None,
 ) -> Plan:
     playbook = loaded.playbook
     parameters = fill_parameters(playbook, incident, suspect, service)
+    reaches = next((p.value for p in parameters if p.source is Fact.SUSPECT_PREVIOUS_VERSION), None)
+    if basis is not None and reaches is not None and basis.serving == reaches:
+        raise InvalidPlan(f"{name} serves {reaches} already, the version that it would go back to")
     values = {value.name: value.value for value in parameters}
     draft = Plan(
         incident=incident.id,
@@ -94,9 +105,9 @@ def _plan(
         target=fill(playbook.target, values),
         expects=fill(playbook.expects, values),
         risk=playbook.risk,
-        quorum=QUORUM,
+        quorum=1,
         approvers=service.approvers,
-        policy_version=POLICY_VERSION,
+        policy_version="",
         parameters=parameters,
         steps=tuple(
             PlannedStep(index=index, attempt=1, action=render_step(step, values, service))
@@ -107,9 +118,29 @@ def _plan(
         undo_steps=tuple(render_step(step, values, service) for step in playbook.undo.steps),
         cannot_undo=tuple(fill(text, values) for text in playbook.undo.cannot),
         evidence_digest=evidence,
+        basis=basis.model_copy(update={"reaches": reaches}) if basis is not None else None,
         expires_at=found.now + world.manners.approval_ttl,
     )
     return _after_earlier_attempts(draft, found.claims, found.proposals)
+
+
+def _under_policy(plan: Plan, policy: Policy, now: datetime, requester: SlackUserId | None) -> Plan:
+    """Return *plan* with what its approval takes by *policy*."""
+    terms = policy.for_risk(plan.risk)
+    expires_at = plan.expires_at
+    if terms.expires_minutes is not None:
+        expires_at = now + timedelta(minutes=terms.expires_minutes)
+    return plan.model_copy(
+        update={
+            "quorum": terms.quorum,
+            "policy_version": policy.version,
+            "narrowed_to": terms.approvers,
+            "type_target": terms.type_target,
+            "excludes": tuple(party.value for party in terms.excludes),
+            "requester": requester,
+            "expires_at": expires_at,
+        }
+    )
 
 
 def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Sequence[ProposalRecord]) -> Plan:

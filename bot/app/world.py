@@ -12,6 +12,7 @@ from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.merging import MergingRules
 from bot.domain.playbook import LoadedPlaybook
+from bot.domain.policy import FLOOR, Policy
 from bot.domain.redaction import Redactor
 from bot.domain.topology import Topology
 from bot.domain.weights import Weights
@@ -33,9 +34,12 @@ from bot.ports import (
     Logs,
     Metrics,
     Outbox,
+    Policies,
+    Referee,
     Runner,
     Signals,
     Telemetry,
+    Versions,
     Workflows,
 )
 
@@ -57,6 +61,16 @@ class Manners:
 
 
 @dataclass(frozen=True)
+class OnePolicy:
+    """Implements `Policies` by a policy that never changes."""
+
+    policy: Policy = FLOOR
+
+    def current(self) -> Policy:
+        return self.policy
+
+
+@dataclass(frozen=True)
 class Sources:
     """Where an investigation looks beside the ledger and the signals; None: not configured."""
 
@@ -65,6 +79,7 @@ class Sources:
     diffs: Diffs | None = None
     added: AddedTools | None = None
     graph: CallGraph | None = None
+    versions: Versions | None = None
 
 
 class Turns:
@@ -125,6 +140,8 @@ class World:
     drafts: Drafts = field(default_factory=Drafts)
     stories: Stories = field(default_factory=Stories)
     sources: Sources = Sources()
+    policies: Policies = OnePolicy()
+    referee: Referee | None = None
 
     def topology(self) -> Topology:
         """Return who calls whom: as the catalogue declares it, and as other sources have seen it."""

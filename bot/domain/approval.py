@@ -1,5 +1,6 @@
 """The gate: what a click may do to a proposal. One pure function decides, for every store."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -7,10 +8,10 @@ from typing import assert_never
 from pydantic import AwareDatetime, ValidationError
 
 from bot.domain.frozen import Frozen
-from bot.domain.ids import ClickId, Digest, ProposalId, SlackUserId, sha256_hex
+from bot.domain.ids import ClickId, Digest, PagerDutyUserId, ProposalId, SlackUserId, sha256_hex
 from bot.domain.person import Person
 from bot.domain.plan import Plan, plan_digest
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 
 APPROVAL_TTL = timedelta(minutes=15)  # Our choice; README, "Safety", says why.
 CLICK_TTL = timedelta(seconds=60)  # Our choice: a click decided later than this may no longer be meant.
@@ -27,6 +28,32 @@ class Action(StrEnum):
     CHECK_AGAIN = "check_again"
 
 
+class Confirmation(Frozen):
+    """What somebody typed to confirm an approval."""
+
+    target: str = ""
+    """The target's name, where the window asked for it."""
+    reason: str
+    overrides: tuple[str, ...] = ()
+    """The soft rules that the window named."""
+
+
+class Question(Frozen):
+    """What a window asks of somebody who wants to approve."""
+
+    proposal_id: ProposalId
+    digest: Digest
+    channel: str
+    message_ts: str
+    title: str
+    target: str | None = None
+    """The name to type; None when none is asked for."""
+    overrides: tuple[str, ...] = ()
+    """The soft rules that the reason overrides."""
+    objections: tuple[str, ...] = ()
+    """What those rules say."""
+
+
 class Click(Frozen):
     """A press of a button, as it was received."""
 
@@ -40,6 +67,10 @@ class Click(Frozen):
     message_ts: str
     received_at: AwareDatetime
     """By the intake store's clock."""
+    trigger_id: str = ""
+    """Opens one window within 3 s."""
+    confirmation: Confirmation | None = None
+    """What the person typed into the window that the button opened; None for the button itself."""
 
 
 def click_id(*, team: str, user: str, message_ts: str, action_id: str, action_ts: str, value: str) -> ClickId:
@@ -53,6 +84,16 @@ class Permission(Frozen):
     allowed: bool
     grounds: str
     """For the record when allowed, for the person when not."""
+    human: str = ""
+    """The Slack enterprise user, else the user; empty stands for the user."""
+    pagerduty_user: PagerDutyUserId | None = None
+    quorum: int = 1
+    """How many people it takes at least, by the policy at this moment."""
+    type_target: bool = False
+    overrides: tuple[str, ...] = ()
+    """The soft rules that speak against it, which a reason overrides."""
+    objections: tuple[str, ...] = ()
+    """What those rules say."""
 
 
 class Reason(StrEnum):
@@ -60,6 +101,8 @@ class Reason(StrEnum):
 
     ACCEPTED = "accepted"
     NOT_ALLOWED = "not_allowed"
+    ASKED_TO_CONFIRM = "asked_to_confirm"
+    NOT_CONFIRMED = "not_confirmed"
     TOO_LATE = "too_late"
     UNKNOWN_PROPOSAL = "unknown_proposal"
     OUT_OF_DATE = "out_of_date"
@@ -89,6 +132,8 @@ class Ruling(Frozen):
     text: str
     state: ProposalState | None = None
     """The proposal's next state; None when the click changes none."""
+    question: Question | None = None
+    """What the person is asked to type before their approval counts."""
 
     @property
     def is_accepted(self) -> bool:
@@ -112,26 +157,6 @@ def faithful_plan(record: ProposalRecord) -> Plan | None:
     return plan if told == meant else None
 
 
-def permission_for(plan: Plan, person: Person, on_call: frozenset[str]) -> Permission:
-    """Say whether *person* may decide about *plan*; *on_call* holds lower-case e-mail addresses.
-
-    An empty allow-list allows nobody. Names and titles count for nothing: only the user id and a
-    confirmed e-mail do.
-    """
-    if disqualified := person.disqualification:
-        return Permission(allowed=False, grounds=disqualified)
-    if person.id in plan.approvers.users:
-        return Permission(allowed=True, grounds="named approver")
-    if plan.approvers.on_call and person.email and person.email.lower() in on_call:
-        return Permission(allowed=True, grounds="on call")
-    who = [f"<@{user}>" for user in plan.approvers.users]
-    if plan.approvers.on_call:
-        who.append("whoever is on call in PagerDuty")
-    return Permission(
-        allowed=False, grounds=f"only {' or '.join(who)} may decide this" if who else "nobody may decide this"
-    )
-
-
 def rule_on(
     record: ProposalRecord,
     click: Click,
@@ -149,14 +174,12 @@ def rule_on(
             reason=Reason.OUT_OF_DATE,
             text="That button belongs to another version of the plan. Read the card again.",
         )
-    if not permission.allowed:
-        return Ruling(
-            reason=Reason.NOT_ALLOWED,
-            text=f"You cannot decide this: {permission.grounds}.",
-        )
+    if not permission.allowed or person.disqualification is not None:
+        why = permission.grounds if not permission.allowed else person.disqualification
+        return Ruling(reason=Reason.NOT_ALLOWED, text=f"You cannot decide this: {why}.")
     match click.action:
         case Action.APPROVE:
-            return _rule_on_approve(record, plan, person, around, now)
+            return _rule_on_approve(record, plan, click, permission, around, now)
         case Action.DENY:
             return _rule_on_deny(record)
         case Action.PROPOSE_AGAIN:
@@ -181,7 +204,12 @@ def _refuse_stale(record: ProposalRecord, click: Click, now: AwareDatetime) -> R
 
 
 def _rule_on_approve(
-    record: ProposalRecord, plan: Plan, person: Person, around: Circumstances, now: AwareDatetime
+    record: ProposalRecord,
+    plan: Plan,
+    click: Click,
+    permission: Permission,
+    around: Circumstances,
+    now: AwareDatetime,
 ) -> Ruling:
     if record.state is not ProposalState.PROPOSED:
         return _already(record)
@@ -199,17 +227,86 @@ def _rule_on_approve(
             text=f"The proposal expired at {record.expires_at:%H:%M:%S} UTC. Press *Propose again*.",
             state=ProposalState.EXPIRED,
         )
-    given = {approval.user_id for approval in record.approvals}
-    if person.id in given:
-        return Ruling(
-            reason=Reason.ALREADY_DECIDED, text="You have approved this already; someone else must too."
-        )
-    enough = len(given) + 1 >= plan.quorum
+    if refusal := _counted_before(record, click, permission) or _unconfirmed(plan, click, permission):
+        return refusal
+    given, needed = len(record.approvals) + 1, needed_for(record, plan, permission.quorum)
     return Ruling(
         reason=Reason.ACCEPTED,
-        text="Approved: it starts now." if enough else "Approved: one more person must approve.",
-        state=ProposalState.APPROVED if enough else None,
+        text="Approved: it starts now." if given >= needed else f"Approved: {given} of {needed} people.",
+        state=ProposalState.APPROVED if given >= needed else None,
     )
+
+
+def needed_for(record: ProposalRecord, plan: Plan, by_policy: int = 1) -> int:
+    """Return how many people it takes: the most that the plan, the policy or an approval ever asked for."""
+    return max(plan.quorum, by_policy, *(approval.needed for approval in record.approvals), 1)
+
+
+def different_people(approvals: Iterable[Approval]) -> int:
+    """Return how many humans approved: one Slack person or one PagerDuty user counts once."""
+    humans: set[str] = set()
+    pagerduty_users: set[str] = set()
+    for approval in approvals:
+        human, user = approval.human or approval.user_id, approval.pagerduty_user
+        if human not in humans and user not in pagerduty_users:
+            humans.add(human)
+            pagerduty_users |= {user} if user is not None else set()
+    return len(humans)
+
+
+def _unconfirmed(plan: Plan, click: Click, permission: Permission) -> Ruling | None:
+    """Return why the approval is not confirmed as it must be: the target typed, the rules overridden."""
+    typed = click.confirmation
+    if not permission.type_target and not permission.overrides:
+        return None
+    if typed is None:
+        return Ruling(
+            reason=Reason.ASKED_TO_CONFIRM,
+            text="This approval must be confirmed in a window.",
+            question=_question(plan, click, permission),
+        )
+    if not typed.reason.strip():
+        return Ruling(reason=Reason.NOT_CONFIRMED, text="This approval needs a reason. Press again.")
+    if permission.type_target and typed.target.strip() != plan.target:
+        return Ruling(
+            reason=Reason.NOT_CONFIRMED,
+            text=f"What you typed is not the target's name, {plan.target}. Press again.",
+        )
+    if missing := set(permission.overrides) - set(typed.overrides):
+        return Ruling(
+            reason=Reason.NOT_CONFIRMED,
+            text=f"Meanwhile another rule speaks against it ({', '.join(sorted(missing))}). Press again.",
+        )
+    return None
+
+
+def _question(plan: Plan, click: Click, permission: Permission) -> Question:
+    return Question(
+        proposal_id=click.proposal_id,
+        digest=click.digest,
+        channel=click.channel,
+        message_ts=click.message_ts,
+        title=plan.title,
+        target=plan.target if permission.type_target else None,
+        overrides=permission.overrides,
+        objections=permission.objections,
+    )
+
+
+def _counted_before(record: ProposalRecord, click: Click, permission: Permission) -> Ruling | None:
+    """Return that the person counts already, as themselves or as another account of the same human."""
+    human = permission.human or click.user_id
+    for approval in record.approvals:
+        if human == (approval.human or approval.user_id) or click.user_id == approval.user_id:
+            return Ruling(
+                reason=Reason.ALREADY_DECIDED, text="You have approved this already; someone else must too."
+            )
+        if permission.pagerduty_user is not None and permission.pagerduty_user == approval.pagerduty_user:
+            return Ruling(
+                reason=Reason.ALREADY_DECIDED,
+                text=f"PagerDuty knows you and {approval.name} as one person; someone else must approve.",
+            )
+    return None
 
 
 def _rule_on_deny(record: ProposalRecord) -> Ruling:

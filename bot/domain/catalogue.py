@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from bot.domain.frozen import Frozen, WrongPart
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
-from bot.domain.playbook import HeaderName, Identifier, Line
 from bot.domain.topology import Edge, Topology
+from bot.domain.words import HeaderName, Identifier, Line
 
 DECLARED = "services.yaml"
 
@@ -28,6 +28,8 @@ HttpAddress = Annotated[
     StringConstraints(pattern=r"^https?://[A-Za-z0-9._\[\]:-]+(/[A-Za-z0-9._/-]*)?$"),
     AfterValidator(_reachable),
 ]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]{1,200}$")]
+ServiceAccount = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9.-]*$")]
 ChannelId = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
@@ -39,7 +41,14 @@ class Endpoint(Frozen):
     headers: dict[HeaderName, Line] = Field(
         default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
     )
-    current_version_path: str | None = None
+    ca_file: AbsolutePath | None = Field(
+        default=None, description="Of a Kubernetes API server: who signed its certificate, as a PEM file."
+    )
+    token_for: ServiceAccount | None = Field(
+        default=None,
+        description="Of a Kubernetes API server: `namespace/name` of a service account. Steps act by a token "
+        "for it, made after their start and void after their end; `headers` then only ask for that token.",
+    )
 
 
 class ExpositionSignal(Frozen):
@@ -76,6 +85,23 @@ class HttpSignal(Frozen):
 
 
 Signal = Annotated[ExpositionSignal | PrometheusSignal | HttpSignal, Field(discriminator="kind")]
+
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=128)]
+
+
+class HttpVersion(Frozen):
+    """Where it is said which version of the service runs now, best by what deploys it."""
+
+    kind: Literal["http"] = "http"
+    url: HttpAddress
+    field: Key | None = Field(
+        default="version",
+        description="The key of the JSON answer; dots go deeper. null: the whole answer is the version.",
+    )
+    headers: dict[HeaderName, Line] = Field(
+        default_factory=dict, description="Sent with each request; values may hold `secret:NAME`."
+    )
+
 
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_@][A-Za-z0-9_.@-]{0,127}$")]
@@ -145,6 +171,13 @@ class Approvers(Frozen):
         default=(), description="Slack user ids (`U…`); names can be changed, so they count for nothing."
     )
     on_call: bool = Field(default=False, description="Whoever PagerDuty says is on call for the incident.")
+    on_call_levels: tuple[Annotated[int, Field(ge=1, le=20)], ...] | None = Field(
+        default=None, description="Of them only those at these escalation levels; default: at any."
+    )
+    groups: tuple[Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]+$")], ...] = Field(
+        default=(),
+        description="Ids of Slack user groups (`S…`), whose members are looked up at each decision.",
+    )
 
 
 class Service(Frozen):
@@ -161,6 +194,10 @@ class Service(Frozen):
     dashboard_url: HttpAddress | None = None
     endpoints: dict[Identifier, Endpoint] = Field(default_factory=dict)
     signals: dict[Identifier, Signal] = Field(default_factory=dict)
+    version: HttpVersion | None = Field(
+        default=None,
+        description="Compared before anything starts; without it, plans say that it is not.",
+    )
     logs: LogStore | None = None
     metrics: dict[Identifier, Metric] = Field(
         default_factory=dict, description="Looked at by an investigation; they prove no recovery."

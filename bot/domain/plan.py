@@ -7,10 +7,21 @@ from typing import Annotated, Literal
 import rfc8785
 from pydantic import AwareDatetime, Field
 
+from bot.domain.basis import Basis
 from bot.domain.catalogue import Approvers, Signal
 from bot.domain.frozen import Frozen
-from bot.domain.ids import Digest, EffectKey, IncidentId, PlaybookId, ProposalId, ServiceName, sha256_hex
+from bot.domain.ids import (
+    Digest,
+    EffectKey,
+    IncidentId,
+    PlaybookId,
+    ProposalId,
+    ServiceName,
+    SlackUserId,
+    sha256_hex,
+)
 from bot.domain.playbook import Comparison, Fact, Risk
+from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
 
 class Question(Frozen):
@@ -75,7 +86,10 @@ class Check(Frozen):
     hold_s: int
 
 
-PlannedAction = Annotated[HttpRequest | CommandRun | Pause | Check, Field(discriminator="type")]
+PlannedAction = Annotated[
+    HttpRequest | CommandRun | KubernetesChange | AnsibleRun | HaproxyCommand | Notice | Pause | Check,
+    Field(discriminator="type"),
+]
 
 
 class PlannedStep(Frozen):
@@ -116,6 +130,14 @@ class Plan(Frozen):
     quorum: int = Field(ge=1)
     approvers: Approvers
     policy_version: str
+    narrowed_to: Approvers | None = None
+    """The policy's part: of the approvers only these."""
+    type_target: bool = False
+    """Whoever approves types the target's name and a reason."""
+    excludes: tuple[Literal["requester", "author"], ...] = ()
+    """Who does not count: who asked for this plan, and who wrote the suspect change."""
+    requester: SlackUserId | None = None
+    """Who asked for this plan; None when nobody had to."""
     parameters: tuple[Value, ...] = ()
     steps: tuple[PlannedStep, ...]
     already_done: tuple[str, ...] = ()
@@ -125,6 +147,8 @@ class Plan(Frozen):
     undo_steps: tuple[PlannedAction, ...] = ()
     cannot_undo: tuple[str, ...] = ()
     evidence_digest: Digest
+    basis: Basis | None = None
+    """What is compared again before anything runs; a plan of an earlier version, without it, never starts."""
     preview_digest: Digest | None = None
     """Of what the targets said beforehand; None when none of them said anything in time."""
     expires_at: AwareDatetime

@@ -7,7 +7,7 @@ import rfc8785
 from pydantic import AwareDatetime
 
 from bot.domain.frozen import Frozen
-from bot.domain.ids import ClickId, Digest, IncidentId, ProposalId, SlackUserId
+from bot.domain.ids import ClickId, Digest, IncidentId, PagerDutyUserId, ProposalId, SlackUserId
 from bot.domain.seal import Seal
 
 
@@ -73,6 +73,15 @@ class Approval(Frozen):
     at: AwareDatetime
     grounds: str
     """Why this person was allowed: a named approver, or on call."""
+    human: str = ""
+    """The Slack enterprise user, else the user; empty stands for the user."""
+    pagerduty_user: PagerDutyUserId | None = None
+    needed: int = 1
+    """How many people it took at least, by the policy of that moment."""
+    reason: str = ""
+    """What the person typed, where the policy asked for it."""
+    overrides: tuple[str, ...] = ()
+    """The soft rules that the reason overrides."""
     seal: Seal | None = None
     """Our signature over what was approved; an approval without one starts nothing."""
 
@@ -109,6 +118,11 @@ def approval_statement(record: ProposalRecord, approval: Approval) -> bytes:
             "number": record.number,
             "digest": approval.digest,
             "epoch": record.epoch,
+            "human": approval.human,
+            "pagerduty_user": approval.pagerduty_user,
+            "needed": approval.needed,
+            "reason": approval.reason,
+            "overrides": list(approval.overrides),
             "click": approval.click_id,
             "at": approval.at.isoformat(),
             "expires_at": record.expires_at.isoformat(),

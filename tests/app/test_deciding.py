@@ -30,7 +30,7 @@ async def offered(bot: Bot) -> Bot:
 async def test_someone_not_allowed_is_refused_privately_and_the_proposal_stays(offered: Bot) -> None:
     ruling = await offered.press(Action.APPROVE, by=EVE)
 
-    refusal = "You cannot decide this: only <@U0DANA> or whoever is on call in PagerDuty may decide this."
+    refusal = "You cannot decide this: only <@U0DANA> or whoever is on call in PagerDuty (now Omar) may decide this."
     assert (Reason.NOT_ALLOWED, [refusal]) == (ruling.reason, offered.told(EVE))
     assert (S.PROPOSED, []) == (await offered.state(), offered.runner.ran)
     assert (1, []) == (len(offered.chat.cards), offered.chat.replies)

@@ -9,25 +9,25 @@ from bot.domain.approval import (
     CLICK_TTL,
     Action,
     Circumstances,
+    Confirmation,
     Permission,
     Reason,
     Ruling,
     click_id,
+    different_people,
     faithful_plan,
-    permission_for,
+    needed_for,
     rule_on,
 )
-from bot.domain.catalogue import Approvers
-from bot.domain.ids import sha256_hex
+from bot.domain.ids import ClickId, PagerDutyUserId, SlackUserId, sha256_hex
 from bot.domain.person import Person
 from bot.domain.plan import Plan, plan_digest
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 from tests.builders import CARD, NOW, a_click, a_person, a_plan, a_record
 
 S = ProposalState
 AROUND = Circumstances(epoch=0, is_incident_open=True, is_killed=False)
 ALLOWED = Permission(allowed=True, grounds="named approver")
-ON_CALL = Approvers(on_call=True)
 
 
 def rule(
@@ -167,39 +167,11 @@ def test_a_quorum_counts_people_and_not_clicks() -> None:
     assert (other.reason, other.state) == (Reason.ACCEPTED, S.APPROVED)
 
 
-@pytest.mark.parametrize(
-    ("approvers", "person", "allowed"),
-    [
-        (Approvers(), a_person(), False),
-        (Approvers(users=(a_person().id,)), a_person(), True),
-        (Approvers(users=(a_person().id,)), a_person("U0ELSE", name="U0ONCALL"), False),
-        (ON_CALL, a_person("U0ANY", email="DANA@example.com"), True),
-        (ON_CALL, a_person("U0ANY", email="sam@example.com"), False),
-        (ON_CALL, a_person("U0ANY", email=None), False),
-        (Approvers(), a_person("U0ANY", email="dana@example.com"), False),
-    ],
-)
-def test_only_named_people_and_those_on_call_may_decide(
-    approvers: Approvers, person: Person, allowed: bool
-) -> None:
-    permission = permission_for(a_plan(approvers=approvers), person, frozenset({"dana@example.com"}))
-
-    assert permission.allowed is allowed
-
-
 @pytest.mark.parametrize("flag", ["is_bot", "is_guest", "is_deactivated", "is_external"])
-def test_who_does_not_count_may_not_decide_even_when_named(flag: str) -> None:
-    person = a_person().model_copy(update={flag: True})
+def test_who_does_not_count_may_not_decide_even_when_permitted(flag: str) -> None:
+    ruling = rule(a_record(), by=a_person().model_copy(update={flag: True}))
 
-    assert not permission_for(a_plan(), person, frozenset({"dana@example.com"})).allowed
-
-
-def test_a_refusal_names_who_may_decide() -> None:
-    plan = a_plan(approvers=Approvers(users=(a_person().id,), on_call=True))
-
-    permission = permission_for(plan, a_person("U0ELSE", email=None), frozenset())
-
-    assert permission.grounds == "only <@U0ONCALL> or whoever is on call in PagerDuty may decide this"
+    assert ruling.reason is Reason.NOT_ALLOWED
 
 
 def test_a_click_is_named_by_all_that_makes_it() -> None:
@@ -215,3 +187,94 @@ def test_a_click_is_named_by_all_that_makes_it() -> None:
 
     assert click_id(**press) == click_id(**press)
     assert len({click_id(**press), *others}) == len(press) + 1
+
+
+TYPED = Permission(allowed=True, grounds="on call", type_target=True)
+SOFT = Permission(allowed=True, grounds="on call", overrides=("freeze",), objections=("the freeze holds",))
+
+
+def confirmed(permission: Permission, **typed: object) -> Ruling:
+    confirmation = Confirmation.model_validate({"reason": "the queue is full", **typed})
+    click = a_click(Action.APPROVE, by=a_person()).model_copy(update={"confirmation": confirmation})
+    return rule_on(a_record(), click, a_person(), permission, AROUND, NOW)
+
+
+def test_a_plan_that_needs_the_targets_name_asks_for_it_first() -> None:
+    ruling = rule(a_record(), permission=TYPED)
+
+    assert (ruling.reason, ruling.state) == (Reason.ASKED_TO_CONFIRM, None)
+    assert ruling.question is not None
+    assert (ruling.question.target, ruling.question.overrides) == (a_plan().target, ())
+
+
+@pytest.mark.parametrize("typed", ["", "checkout", "CHECKOUT/PRODUCTION", "checkout/staging"])
+def test_another_name_than_the_targets_approves_nothing(typed: str) -> None:
+    assert confirmed(TYPED, target=typed).reason is Reason.NOT_CONFIRMED
+
+
+def test_the_targets_name_and_a_reason_approve() -> None:
+    ruling = confirmed(TYPED, target=f" {a_plan().target} ")
+
+    assert (ruling.reason, ruling.state) == (Reason.ACCEPTED, S.APPROVED)
+
+
+def test_a_blank_reason_is_none() -> None:
+    assert confirmed(TYPED, target=a_plan().target, reason="  ").reason is Reason.NOT_CONFIRMED
+
+
+def test_a_reason_overrides_the_soft_rules_that_the_window_named_and_no_other() -> None:
+    assert rule(a_record(), permission=SOFT).reason is Reason.ASKED_TO_CONFIRM
+    assert confirmed(SOFT, overrides=("freeze",)).is_accepted
+    assert confirmed(SOFT, overrides=("rate",)).reason is Reason.NOT_CONFIRMED
+
+
+def test_the_policy_of_the_moment_can_ask_for_more_people_than_the_plan() -> None:
+    ruling = rule(a_record(), permission=ALLOWED.model_copy(update={"quorum": 2}))
+
+    assert (ruling.reason, ruling.state, ruling.text) == (Reason.ACCEPTED, None, "Approved: 1 of 2 people.")
+
+
+def an_approval(**changed: object) -> Approval:
+    usual = Approval(
+        click_id=ClickId("1"),
+        user_id=SlackUserId("U0ONCALL"),
+        name="Dana",
+        digest=a_record().digest,
+        at=NOW,
+        grounds="on call",
+        human="W0DANA",
+        pagerduty_user=PagerDutyUserId("PDANA"),
+        needed=2,
+    )
+    return usual.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    ("human", "pagerduty_user", "reason"),
+    [
+        ("W0SAM", "PSAM", Reason.ACCEPTED),
+        ("W0DANA", "PSAM", Reason.ALREADY_DECIDED),
+        ("W0SAM", "PDANA", Reason.ALREADY_DECIDED),
+    ],
+)
+def test_two_accounts_of_one_human_are_one_person(human: str, pagerduty_user: str, reason: Reason) -> None:
+    record = a_record(plan=a_plan(quorum=2)).model_copy(update={"approvals": (an_approval(),)})
+    permission = ALLOWED.model_copy(update={"human": human, "pagerduty_user": pagerduty_user, "quorum": 2})
+
+    ruling = rule(record, plan=a_plan(quorum=2), by=a_person("U0SECOND"), permission=permission)
+
+    assert ruling.reason is reason
+    assert (ruling.state is S.APPROVED) == (reason is Reason.ACCEPTED)
+
+
+def test_what_an_approval_asked_for_once_stays_needed() -> None:
+    record = a_record().model_copy(update={"approvals": (an_approval(needed=3),)})
+
+    assert needed_for(record, a_plan()) == 3
+
+
+def test_approvals_of_one_human_count_once() -> None:
+    other = an_approval(user_id="U0SECOND", human="W0SAM")
+
+    assert different_people([an_approval(), other]) == 1
+    assert different_people([an_approval(), other.model_copy(update={"pagerduty_user": "PSAM"})]) == 2
