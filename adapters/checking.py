@@ -148,6 +148,8 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
 def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
     """Return each channel that cards may go to, with where it is named."""
     named = {settings.slack_channel: ["SLACK_CHANNEL"]}
+    if settings.handrail_audit_channel is not None:
+        named.setdefault(settings.handrail_audit_channel, []).append("HANDRAIL_AUDIT_CHANNEL")
     for name, service in files.catalogue.services.items() if files is not None else ():
         if service.channel is not None:
             named.setdefault(service.channel, []).append(f"{settings.handrail_services} ({name})")

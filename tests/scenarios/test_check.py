@@ -94,6 +94,13 @@ async def test_the_channel_of_a_service_is_looked_at_too(stage: Stage, tmp_path:
     assert slack["said"].startswith(f"{services} (checkout): C0NOWHERE is no channel")
 
 
+async def test_the_channel_of_the_checkpoints_is_looked_at_too(stage: Stage) -> None:
+    ended = await handrail(settings_of(stage, HANDRAIL_AUDIT_CHANNEL="C0NOTINVITED"), "check", "--json")
+
+    [slack] = [f for f in json.loads(ended.out)["findings"] if f["what"] == "Slack"]
+    assert slack["said"].startswith("HANDRAIL_AUDIT_CHANNEL: the bot is not in #somewhere")
+
+
 async def test_a_channel_by_its_name_is_refused_before_anything_is_asked(stage: Stage) -> None:
     ended = await handrail(settings_of(stage, SLACK_CHANNEL="#incidents"), "check")
 

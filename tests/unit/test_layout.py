@@ -42,7 +42,7 @@ def test_the_top_level_holds_only_what_a_newcomer_expects() -> None:
 
 
 def test_only_settings_read_the_environment() -> None:
-    """Others pass it on whole, or hand a child process the few names that it needs."""
+    """Others pass it on whole, or hand a child process the few names that it needs, which reads these."""
     uses = {
         str(path.relative_to(ROOT)): found
         for package in ("bot", "adapters")
@@ -54,6 +54,12 @@ def test_only_settings_read_the_environment() -> None:
     assert [] == [path for path, found in commands.items() if not found <= WHOLE]
     assert {
         "adapters/wiring.py": {"os.environ[name]", "name in os.environ", "os.environ.get"},
+        "adapters/sandbox/checkout/__main__.py": {
+            "TOKEN_VARIABLE not in os.environ",
+            "os.environ.get",
+            "os.environ[TOKEN_VARIABLE]",
+        },
+        "adapters/sandbox/checkout/process.py": {"{**os.environ, **self._secrets}"},
         "adapters/sandbox/bot_process.py": {"os.environ[name]", "name in os.environ"},
     } == uses
 

@@ -28,9 +28,9 @@ PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 def main() -> None:
     """Serve until SIGTERM or SIGINT; the first line on stdout is JSON with the address."""
     options = _parser().parse_args()
-    if not os.environ.get(TOKEN_VARIABLE):
+    if TOKEN_VARIABLE not in os.environ:
         _parser().error(f"{TOKEN_VARIABLE} must be set: the bearer token of the deploy API")
-    if (options.change_url is None) != (CHANGE_SECRET_VARIABLE not in os.environ):
+    if (options.change_url is None) != (os.environ.get(CHANGE_SECRET_VARIABLE) is None):
         _parser().error(f"--change-url and {CHANGE_SECRET_VARIABLE} go together")
     if options.die_with_parent is not None and not _dies_with(options.die_with_parent):
         return
