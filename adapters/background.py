@@ -11,18 +11,20 @@ from adapters.evidence.signals import ServiceSignals
 from adapters.handlers import Handlers
 from bot.app.intake import reconcile
 from bot.app.storm import Painter
+from bot.app.witness import Witness
 from bot.app.world import World
 from bot.domain.errors import HandrailError
 from bot.ports import Inbox
 
 log = structlog.get_logger()
 
+WITNESS_EVERY_S = 5.0  # Our choice: what was changed behind our back is told this much later.
 PAINT_EVERY_S = 5.0  # Our choice: a storm has two messages in a channel that takes one a second.
 
 
 @asynccontextmanager
 async def working(
-    inbox: Inbox, world: World, signals: ServiceSignals, *, reconcile_every_s: int
+    inbox: Inbox, world: World, signals: ServiceSignals, witness: Witness, *, reconcile_every_s: int
 ) -> AsyncIterator[None]:
     """Consume the queues, look for what webhooks missed, and sample the services' counters."""
     watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
@@ -31,6 +33,7 @@ async def working(
         beside(_reconcile_for_ever(world, reconcile_every_s)),
         beside(signals.watch(watched)),
         beside(_paint_for_ever(world)),
+        beside(_witness_for_ever(witness)),
     ):
         yield
 
@@ -67,6 +70,17 @@ async def _paint_for_ever(world: World) -> None:
             log.exception("paint_failed")
             is_waiting = True
         await asyncio.sleep(PAINT_EVERY_S)
+
+
+async def _witness_for_ever(witness: Witness) -> None:
+    while True:
+        try:
+            await witness.look()
+        except HandrailError as exc:
+            log.warning("record_not_witnessed", error=str(exc))
+        except Exception:  # The edge of one look: the next one comes all the same.
+            log.exception("witness_failed")
+        await asyncio.sleep(WITNESS_EVERY_S)
 
 
 async def _reconcile_for_ever(world: World, every_s: int) -> None:

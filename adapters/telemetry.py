@@ -56,6 +56,11 @@ class PrometheusTelemetry:
             ["what"],
             registry=self.registry,
         )
+        self._tampered = Counter(
+            "handrail_tampered_total",
+            "Times the record contradicted itself. Anything but 0 is for a person to look at.",
+            registry=self.registry,
+        )
         self._calls = Counter(
             "handrail_model_calls_total", "Calls of a model.", ["outcome"], registry=self.registry
         )
@@ -88,6 +93,9 @@ class PrometheusTelemetry:
 
     def outcome(self, state: str) -> None:
         self._outcomes.labels(state).inc()
+
+    def tampered(self) -> None:
+        self._tampered.inc()
 
     def degraded(self, what: str) -> None:
         self._degraded.labels(what).inc()

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -27,6 +27,8 @@ from adapters.engine.embedded import EmbeddedEngine
 from adapters.engine.worker import incident_worker
 from adapters.evidence.building import evidence_sources
 from adapters.evidence.signals import ServiceSignals
+from adapters.evidence.source_http import Asking
+from adapters.evidence.versions import HttpVersions
 from adapters.files.weights import read_weights
 from adapters.ground import Ground
 from adapters.http import Health, http_app, listen, serving
@@ -50,11 +52,13 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.pace import Pace
 from adapters.slack.socket import socket_mode
+from adapters.store.checkpoint_file import CheckpointFile
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.day_budget import RedisDayBudget
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
+from bot.app.witness import Witness
 from bot.app.world import Manners, World
 from bot.domain.errors import Invalid, Unavailable
 from bot.domain.merging import MergingRules
@@ -117,7 +121,13 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
         app = await _http(stack, core, slack, health)
         await stack.enter_async_context(serving(app, listener))
         await stack.enter_async_context(
-            working(core.inbox, world, signals, reconcile_every_s=core.settings.handrail_reconcile_s)
+            working(
+                core.inbox,
+                world,
+                signals,
+                witness(world, core.settings),
+                reconcile_every_s=core.settings.handrail_reconcile_s,
+            )
         )
         if analyst is not None:
             await stack.enter_async_context(beside(analyst.warm()))
@@ -230,7 +240,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         playbooks=core.files.playbooks,
         weights=read_weights(settings.handrail_weights),
         redactor=core.redactor,
-        sources=sources,
+        sources=replace(sources, versions=HttpVersions(Asking(client, settings.secrets))),
         manners=Manners(
             default_channel=settings.slack_channel,
             approval_ttl=timedelta(minutes=settings.handrail_approval_minutes),
@@ -240,6 +250,17 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         ),
     )
     return signals, world
+
+
+def witness(world: World, settings: Settings) -> Witness:
+    """Return who follows the record, and keeps its checkpoints where the settings say."""
+    file = settings.handrail_audit_checkpoint_file
+    return Witness(
+        world,
+        channel=settings.handrail_audit_channel,
+        keep=CheckpointFile(file).keep if file is not None else None,
+        every=timedelta(minutes=settings.handrail_audit_checkpoint_minutes),
+    )
 
 
 def merging_rules(settings: Settings) -> MergingRules | None:

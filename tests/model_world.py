@@ -73,6 +73,9 @@ class NotedTelemetry:
     ) -> None:
         return
 
+    def tampered(self) -> None:
+        return
+
     def degraded(self, what: str) -> None:
         self.degradations.append(what)
 

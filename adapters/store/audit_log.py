@@ -1,13 +1,21 @@
 """The append-only record, for what is not part of another change."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC
+from pathlib import Path
 from typing import Final
 
 from adapters.store.entries import Draft
-from adapters.store.transaction import Transactions
-from bot.domain.audit import Entry
-from bot.domain.chain_check import ChainCheck, ChainReport
+from adapters.store.signing import verifies
+from adapters.store.transaction import Transaction, Transactions
+from adapters.store.verification import PAGE, Trust, verify_record
+from bot.domain.audit import GENESIS, Entry
+from bot.domain.chain_check import ChainCheck, ChainReport, key_after
+from bot.domain.checkpoint import Checkpoint
+from bot.domain.errors import Tampered, Unavailable
 from bot.domain.ids import IncidentId
+from bot.domain.seal import checkpoint_statement
 
 FACTS: Final = frozenset(
     {
@@ -29,8 +37,7 @@ FACTS: Final = frozenset(
 )
 """Keys under which a body holds our own identifiers and digests, which no redactor may touch."""
 
-_BEFORE_ALL = -(2**63)  # An entry put in front of the first one is found too.
-_PAGE = 500  # Our choice: other transactions get their turn about every 10 ms of a long check.
+_NOWHERE: Final = Path("/nonexistent")  # A running bot looks at the database alone.
 
 
 class StoredAuditLog:
@@ -38,6 +45,7 @@ class StoredAuditLog:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        self._seen: ChainReport | None = None
 
     async def append(
         self,
@@ -63,13 +71,56 @@ class StoredAuditLog:
         return await self._transactions.read(lambda tx: tx.rows.log.latest(incident, limit))
 
     async def verify(self) -> ChainReport:
-        """Check the whole chain in pages; entries added meanwhile are checked too."""
-        check, last = ChainCheck(), _BEFORE_ALL
-        while page := await self._page(last):
-            if not all(check.take(entry) for entry in page):
-                break
-            last = page[-1].seq
-        return check.report
+        """Check the whole chain that is in the database, and the tables against it."""
+        return await verify_record(self._transactions, _NOWHERE, Trust())
 
-    async def _page(self, after: int) -> Sequence[Entry]:
-        return await self._transactions.read(lambda tx: tx.rows.log.after(after, _PAGE))
+    async def checkpoint(self) -> Checkpoint | None:
+        """Return the present end of the chain, signed; None when it is empty or cannot be signed."""
+        return await self._transactions.read(_checkpoint)
+
+    async def news(self) -> Sequence[Entry]:
+        """Return up to 500 entries added since the last call, each checked; the first call begins at the end.
+
+        Raises:
+            Tampered: an entry does not fit, or the end of before is gone. The next call begins anew.
+        """
+        seen, self._seen = self._seen, None
+        if seen is None:
+            self._seen = await self._transactions.read(_end)
+            return ()
+        added = await self._transactions.read(lambda tx: _added(tx, seen))
+        check = ChainCheck(verifies, start=seen)
+        await asyncio.to_thread(lambda: all(check.take(entry) for entry in added))
+        if not check.report.is_intact:
+            raise Tampered(f"Entry {check.report.first_bad} of the record: {check.report.why}.")
+        self._seen = check.report
+        return added
+
+
+def _end(tx: Transaction) -> ChainReport:
+    last, signed = tx.rows.log.last(), tx.rows.log.last_signed()
+    if last is None:
+        return ChainReport(entries=0, head=GENESIS)
+    return ChainReport(entries=last.seq, head=last.hash, key=key_after(signed) if signed else None)
+
+
+def _added(tx: Transaction, seen: ChainReport) -> Sequence[Entry]:
+    if seen.entries:
+        end = tx.rows.log.get(seen.entries)
+        if end is None or end.hash != seen.head:
+            raise Tampered(
+                f"The record was cut off or replaced: entry {seen.entries}, which was its end a moment ago, "
+                "is gone or another one."
+            )
+    return tx.rows.log.after(seen.entries, PAGE)
+
+
+def _checkpoint(tx: Transaction) -> Checkpoint | None:
+    last, at = tx.rows.log.last(), tx.now.astimezone(UTC).replace(microsecond=0)
+    if last is None:
+        return None
+    try:
+        seal = tx.signed(checkpoint_statement(last.seq, last.hash, at))
+    except Unavailable:
+        return None
+    return Checkpoint(seq=last.seq, head=last.hash, at=at, seal=seal)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from adapters.store.memory_groups import MemoryGroups
 from adapters.store.memory_labels import MemoryDiagnoses, MemoryLabels
-from adapters.store.rows import Decision, Post, Rows
+from adapters.store.rows import Decided, Decision, Post, Rows
 from adapters.store.signing import Signer
 from adapters.store.transaction import Redact, StoreTime, T, Transaction
 from bot.domain.approval import Ruling
 from bot.domain.audit import Entry
-from bot.domain.execution import Claim
+from bot.domain.execution import Claim, TargetUse
 from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId
 from bot.domain.proposal import LIVE, ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -59,6 +59,9 @@ class MemoryProposals:
     def live(self) -> Sequence[ProposalRecord]:
         return [record for record in self.by_id.values() if record.state in LIVE]
 
+    def all(self) -> Sequence[ProposalRecord]:
+        return list(self.by_id.values())
+
 
 @dataclass
 class MemoryDecisions:
@@ -71,12 +74,19 @@ class MemoryDecisions:
     def add(self, decision: Decision) -> None:
         self.by_click[decision.click.id] = decision
 
+    def all(self) -> Sequence[Decided]:
+        return [
+            Decided(d.click.id, d.click.proposal_id, d.click.user_id, d.ruling.is_accepted)
+            for d in self.by_click.values()
+        ]
+
 
 @dataclass
 class MemoryClaims:
     """Claims in order of claiming, each with its incident."""
 
     by_key: dict[tuple[EffectKey, int], tuple[IncidentId, Claim]] = field(default_factory=dict)
+    entries: dict[tuple[EffectKey, int], int] = field(default_factory=dict)
 
     def get(self, effect: EffectKey, attempt: int) -> Claim | None:
         found = self.by_key.get((effect, attempt))
@@ -91,8 +101,15 @@ class MemoryClaims:
     def of_proposal(self, proposal: ProposalId) -> Sequence[Claim]:
         return [claim for _, claim in self.by_key.values() if claim.proposal_id == proposal]
 
+    def since(self, start: datetime) -> Sequence[Claim]:
+        return [claim for _, claim in self.by_key.values() if claim.claimed_at >= start]
+
     def add(self, claim: Claim, *, incident: IncidentId, entry: int) -> None:
         self.by_key[claim.effect_key, claim.attempt] = (incident, claim)
+        self.entries[claim.effect_key, claim.attempt] = entry
+
+    def all(self) -> Sequence[tuple[int, Claim]]:
+        return [(self.entries[key], claim) for key, (_, claim) in self.by_key.items()]
 
     def finish(self, claim: Claim) -> None:
         incident, _ = self.by_key[claim.effect_key, claim.attempt]
@@ -102,12 +119,20 @@ class MemoryClaims:
 @dataclass
 class MemoryTargets:
     by_target: dict[str, ProposalId] = field(default_factory=dict)
+    last: dict[str, TargetUse] = field(default_factory=dict)
 
     def holder(self, target: str) -> ProposalId | None:
         return self.by_target.get(target)
 
-    def take(self, target: str, proposal: ProposalId) -> None:
-        self.by_target[target] = proposal
+    def take(self, target: str, use: TargetUse) -> None:
+        self.by_target[target] = use.proposal
+        self.last[target] = use
+
+    def holders(self) -> Sequence[ProposalId]:
+        return list(self.by_target.values())
+
+    def last_use(self, target: str) -> TargetUse | None:
+        return self.last.get(target)
 
     def free(self, proposal: ProposalId) -> None:
         self.by_target = {target: holder for target, holder in self.by_target.items() if holder != proposal}
@@ -122,6 +147,9 @@ class MemoryPosts:
 
     def put(self, post: Post) -> None:
         self.by_key[post.key] = post
+
+    def all(self) -> Sequence[Post]:
+        return list(self.by_key.values())
 
 
 @dataclass
@@ -154,6 +182,9 @@ class MemoryLog:
 
     def get(self, seq: int) -> Entry | None:
         return next((entry for entry in self.all if entry.seq == seq), None)
+
+    def drop_until(self, seq: int) -> None:
+        self.all = [entry for entry in self.all if entry.seq > seq]
 
     def add(self, entry: Entry) -> None:
         self.all.append(entry)

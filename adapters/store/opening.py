@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.store.alarmed import AlarmedTransactions
 from adapters.store.audit_log import StoredAuditLog
 from adapters.store.diagnoses import StoredDiagnoses
 from adapters.store.gate import StoredGate
@@ -42,6 +43,7 @@ def open_store(
     kill_file: Path | None,
     store_time: StoreTime | None = None,
     signer: Signer | None = None,
+    may_archive: bool = False,
 ) -> Store:
     """Open the record at *url*, creating its tables when it is empty. It blocks: call it at the start.
 
@@ -51,6 +53,7 @@ def open_store(
         kill_file: nothing starts while this file exists.
         store_time: the time that decides deadlines; default: the database's own.
         signer: signs the record; without one nothing can be approved or started.
+        may_archive: old entries may be moved out; only for the command that does so.
 
     Raises:
         Invalid: the address is of no database we know, or the schema is newer than this version.
@@ -63,6 +66,7 @@ def open_store(
             kill_file=kill_file,
             store_time=store_time,
             signer=signer or NoSigner("No key was given to sign the record with."),
+            may_archive=may_archive,
         )
     )
 
@@ -93,6 +97,7 @@ def open_memory_store(
 
 
 def _store(transactions: Transactions) -> Store:
+    transactions = AlarmedTransactions(transactions)
     return Store(
         incidents=StoredIncidentBook(transactions),
         gate=StoredGate(transactions),

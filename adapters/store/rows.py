@@ -9,8 +9,8 @@ from adapters.store.group_rows import GroupRows
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.audit import Entry
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
-from bot.domain.execution import Claim
-from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId
+from bot.domain.execution import Claim, TargetUse
+from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Feedback, FeedbackRuling, Label
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
@@ -24,6 +24,16 @@ class Decision:
     permission: Permission
     ruling: Ruling
     at: datetime
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a stored decision says, in short."""
+
+    click: ClickId
+    proposal: ProposalId
+    user: SlackUserId
+    is_accepted: bool
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,15 @@ class ProposalRows(Protocol):
         """Return those that have not started and can still start."""
         ...
 
+    def all(self) -> Sequence[ProposalRecord]: ...
+
 
 class DecisionRows(Protocol):
     def answer(self, click: ClickId) -> Ruling | None: ...
 
     def add(self, decision: Decision) -> None: ...
+
+    def all(self) -> Sequence[Decided]: ...
 
 
 class ClaimRows(Protocol):
@@ -85,25 +99,43 @@ class ClaimRows(Protocol):
 
     def of_proposal(self, proposal: ProposalId) -> Sequence[Claim]: ...
 
+    def since(self, start: datetime) -> Sequence[Claim]:
+        """Return those claimed from *start* on, in order of claiming."""
+        ...
+
     def add(self, claim: Claim, *, incident: IncidentId, entry: int) -> None:
         """Store a new claim with the sequence number of its audit entry."""
         ...
 
     def finish(self, claim: Claim) -> None: ...
 
+    def all(self) -> Sequence[tuple[int, Claim]]:
+        """Return them with the sequence numbers of their entries."""
+        ...
+
 
 class TargetRows(Protocol):
     def holder(self, target: str) -> ProposalId | None: ...
 
-    def take(self, target: str, proposal: ProposalId) -> None: ...
+    def take(self, target: str, use: TargetUse) -> None:
+        """Lock the target, and remember who took it last."""
+        ...
 
     def free(self, proposal: ProposalId) -> None: ...
+
+    def holders(self) -> Sequence[ProposalId]:
+        """Return the proposals that hold a target."""
+        ...
+
+    def last_use(self, target: str) -> TargetUse | None: ...
 
 
 class PostRows(Protocol):
     def get(self, key: str) -> Post | None: ...
 
     def put(self, post: Post) -> None: ...
+
+    def all(self) -> Sequence[Post]: ...
 
 
 class SwitchRows(Protocol):
@@ -124,6 +156,10 @@ class LogRows(Protocol):
     def get(self, seq: int) -> Entry | None: ...
 
     def add(self, entry: Entry) -> None: ...
+
+    def drop_until(self, seq: int) -> None:
+        """Remove the entries up to *seq*, which stand in a segment file."""
+        ...
 
     def after(self, seq: int, limit: int) -> Sequence[Entry]:
         """Return up to *limit* entries that follow *seq*, in order."""

@@ -34,8 +34,8 @@ class Signer(Protocol):
         """Raises `Unavailable`."""
         ...
 
-    def refresh(self) -> None:
-        """Read the key again: it may have been rotated by another process."""
+    def refresh(self, wanted: PublicKey) -> None:
+        """Read the key again: another process may have rotated it to *wanted*. Raises `Unavailable`."""
         ...
 
 
@@ -52,7 +52,7 @@ class NoSigner:
     def sign(self, message: bytes) -> Signature:
         raise Unavailable(self._why)
 
-    def refresh(self) -> None:
+    def refresh(self, wanted: PublicKey) -> None:
         """There is nothing to read."""
 
 
@@ -70,7 +70,7 @@ class SeedSigner:
     def sign(self, message: bytes) -> Signature:
         return Signature(_text(self._private.sign(message)))
 
-    def refresh(self) -> None:
+    def refresh(self, wanted: PublicKey) -> None:
         """The seed is all there is."""
 
 
@@ -93,11 +93,22 @@ class FileSigner:
     def sign(self, message: bytes) -> Signature:
         return self._signer.sign(message)
 
-    def refresh(self) -> None:
+    def refresh(self, wanted: PublicKey) -> None:
         try:
             self._signer = SeedSigner(read_seed(self._path))
+            waiting = self._path.with_name(NEXT_KEY_FILE)
+            if self._signer.key != wanted and waiting.exists():
+                self._take(waiting, wanted)
         except Invalid as exc:
             raise Unavailable(str(exc)) from exc
+
+    def _take(self, waiting: Path, wanted: PublicKey) -> None:
+        """End a rotation that was interrupted after the record had been handed over."""
+        following = SeedSigner(read_seed(waiting))
+        if following.key == wanted:
+            waiting.rename(self._path)
+            sync_folder(self._path.parent)
+            self._signer = following
 
 
 def new_signer() -> SeedSigner:
@@ -106,7 +117,7 @@ def new_signer() -> SeedSigner:
 
 
 def open_signer(folder: Path, given: str | None, *, may_create: bool) -> Signer:
-    """Return the signer of the given key, else of the folder's key file, which may be made when it is missing.
+    """Return the signer of the given key, else of the folder's key file, made if it may be.
 
     Raises:
         Invalid: the key is none, or open to other users; or there is none and none may be made.

@@ -92,7 +92,7 @@ class Transaction:
         signed = last if last is None or last.seal is not None else self.rows.log.last_signed()
         in_use = key_after(signed) if signed is not None else None
         if in_use is not None and in_use != self.signer.key:
-            self.signer.refresh()
+            self.signer.refresh(in_use)
         if in_use is not None and in_use != self.signer.key:
             raise Unavailable(
                 f"The record goes on with the key {in_use}, and this bot has {self.signer.key}: give it the "

@@ -38,7 +38,9 @@ async def summarise(world: World, incident_id: IncidentId, *, sleep: Sleep = asy
     card = record.card
     document = await summary_of(world, record)
     key = f"summary:{record.id}:{record.life}"
-    text = f"{document.as_text()}\n\n[handrail {key}]"
+    checkpoint = await world.audit.checkpoint()
+    record_line = f"\n\nRecord: {checkpoint.as_text()}" if checkpoint is not None else ""
+    text = f"{document.as_text()}{record_line}\n\n[handrail {key}]"
 
     async def reply() -> None:
         await world.chat.reply(card, document, key=key)

@@ -25,12 +25,14 @@ class ChainReport(Frozen):
     signed: int = 0
     key: PublicKey | None = None
     """The key in use at the end; None when nothing is signed."""
+    contradictions: tuple[str, ...] = ()
+    """Rows of the tables that lack their entry, and entries that lack their row."""
     notes: tuple[str, ...] = ()
     """What a reader should know although the chain is intact."""
 
     @property
     def is_intact(self) -> bool:
-        return self.first_bad is None
+        return self.first_bad is None and not self.contradictions
 
 
 class ChainCheck:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from adapters.store.signing import verifies
 from bot.domain.approval import Action
 from bot.domain.audit import Act
+from bot.domain.checkpoint import checkpoints_in
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentEventKind
@@ -46,7 +48,9 @@ async def test_a_recovery_is_told_in_the_thread_and_in_the_pager(bot: Bot) -> No
     await recovered(bot)
     (reply,), (note,) = bot.chat.replies, await bot.pager.notes(ID)
 
-    assert f"{reply.document.as_text()}\n\n{MARKER}" == note
+    checkpoint = next(word for word in note.split() if word.startswith("handrail-checkpoint."))
+    assert f"{reply.document.as_text()}\n\nRecord: {checkpoint}\n\n{MARKER}" == note
+    assert all(kept.is_signed(verifies) for kept in checkpoints_in(checkpoint))
     assert ["What happened", "Cause", "Who decided what", "What ran", "Recovery"] == [
         section.heading for section in reply.document.sections
     ]

@@ -85,6 +85,7 @@ class Pager(MemoryIncidents):
         self.hangs_on_call: Callable[[], object] | None = None
         self.loses_answers = 0
         self.loses_notes = 0
+        self.loses_acknowledgements = False
 
     def forget(self, incident: IncidentId) -> None:
         del self._incidents[incident]
@@ -100,6 +101,12 @@ class Pager(MemoryIncidents):
     async def on_call(self, incident: Incident) -> Sequence[OnCall]:
         self._answer()
         return await super().on_call(incident)
+
+    async def acknowledge(self, incident: IncidentId) -> None:
+        self._answer()
+        if self.loses_acknowledgements:
+            raise Unclear("the answer was lost")
+        await super().acknowledge(incident)
 
     async def notes(self, incident: IncidentId) -> Sequence[str]:
         self._answer()
@@ -229,6 +236,9 @@ class FakeTelemetry:
 
     def outcome(self, state: str) -> None:
         self.said.append(f"outcome {state}")
+
+    def tampered(self) -> None:
+        self.said.append("tampered")
 
     def degraded(self, what: str) -> None:
         self.said.append(f"degraded {what}")

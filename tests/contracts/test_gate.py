@@ -289,7 +289,7 @@ async def test_a_click_with_the_rights_of_another_person_is_an_alarm(bench: Benc
 
     with pytest.raises(Tampered):
         await bench.store.gate.rule(a_click(by=SAM), ALLOWED, DANA)
-    assert await bench.acts() == ["seen", "proposed", "offered"]
+    assert await bench.acts() == ["seen", "proposed", "offered", "tampered"]
 
 
 async def test_a_resolved_incident_takes_no_approval(bench: Bench) -> None:

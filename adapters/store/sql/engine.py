@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.store.rows import Rows
 from adapters.store.signing import NoSigner, Signer
@@ -82,12 +84,20 @@ async def _in_thread(threads: ThreadPoolExecutor, job: Callable[[], T]) -> T:
 
 
 def open_transactions(
-    url: str, *, redact: Redact, kill_file: Path | None, store_time: StoreTime | None, signer: Signer
+    url: str,
+    *,
+    redact: Redact,
+    kill_file: Path | None,
+    store_time: StoreTime | None,
+    signer: Signer,
+    may_archive: bool = False,
 ) -> SqlTransactions:
     """Connect to *url* and make its tables when there are none. Raises `Invalid` or `Unavailable`."""
     address = _address(url)
     dialect = _dialect(address)
     engine = _engine(dialect.engine, address)
+    if may_archive and engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _check_no_references)
     with _disposed_on_error(engine), _transaction(engine, dialect, is_writing=True) as connection:
         prepare(connection, dialect.guards)
     return SqlTransactions(
@@ -118,6 +128,13 @@ def open_reading(url: str) -> SqlTransactions:
     # Nothing is written, so nothing is redacted.
     nothing = NoSigner("The record was opened to be read.")
     return SqlTransactions(engine, dialect, redact=str, kill_file=None, store_time=None, signer=nothing)
+
+
+def _check_no_references(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # SQLite lets this be chosen for a connection, never inside of a transaction.
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys=OFF")
+    cursor.close()
 
 
 def _engine(connected: Callable[[URL], Engine], address: URL) -> Engine:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from adapters.store.rows import Post
 from adapters.store.sql.reading import read_json
@@ -64,17 +64,22 @@ class SqlPosts:
 
     def get(self, key: str) -> Post | None:
         row = self.connection.execute(select(posts).where(posts.c.key == key)).one_or_none()
-        if row is None:
-            return None
-        return Post(
-            key=row.key,
-            incident=IncidentId(row.incident),
-            is_sent=bool(row.sent),
-            possibly_double=bool(row.possibly_double),
-        )
+        return _post(row) if row is not None else None
+
+    def all(self) -> Sequence[Post]:
+        return [_post(row) for row in self.connection.execute(select(posts).order_by(posts.c.key))]
 
     def put(self, post: Post) -> None:
         values = {"sent": int(post.is_sent), "possibly_double": int(post.possibly_double)}
         changed = self.connection.execute(update(posts).where(posts.c.key == post.key).values(**values))
         if changed.rowcount == 0:
             self.connection.execute(insert(posts).values(key=post.key, incident=post.incident, **values))
+
+
+def _post(row: Row[Any]) -> Post:
+    return Post(
+        key=row.key,
+        incident=IncidentId(row.incident),
+        is_sent=bool(row.sent),
+        possibly_double=bool(row.possibly_double),
+    )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, text, update
 
-from adapters.store.sql.tables import audit, meta
+from adapters.store.sql.tables import ARCHIVING_POSTGRES, ARCHIVING_SQLITE, audit, meta
 from bot.domain.audit import Entry
 from bot.domain.ids import Digest, IncidentId
 from bot.domain.seal import PublicKey, Seal, Signature
@@ -37,6 +37,19 @@ class SqlLog:
         if entry.seal is not None:
             columns |= {"key": entry.seal.key, "signature": entry.seal.signature}
         self.connection.execute(insert(audit).values(columns))
+
+    def drop_until(self, seq: int) -> None:
+        """Remove the entries up to *seq*: the one place where the guard is put aside, and back at once.
+
+        The database must be open for archiving: the claims go on naming entries that are in a file now.
+        """
+        is_postgres = self.connection.dialect.name == "postgresql"
+        before, after = ARCHIVING_POSTGRES if is_postgres else ARCHIVING_SQLITE
+        for statement in before:
+            self.connection.execute(text(statement))
+        self.connection.execute(delete(audit).where(audit.c.seq <= seq))
+        for statement in after:
+            self.connection.execute(text(statement))
 
     def after(self, seq: int, limit: int) -> Sequence[Entry]:
         query = select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from adapters.store.rows import Decision
+from adapters.store.rows import Decided, Decision
 from adapters.store.sql.reading import read_json
 from adapters.store.sql.tables import decisions, proposals
 from bot.domain.approval import Ruling
@@ -57,6 +57,9 @@ class SqlProposals:
             .order_by(proposals.c.created_at, proposals.c.id)
         )
 
+    def all(self) -> Sequence[ProposalRecord]:
+        return self._read(select(proposals).order_by(proposals.c.created_at, proposals.c.id))
+
     def _read(self, query: Select[Any]) -> list[ProposalRecord]:
         return [_record(row) for row in self.connection.execute(query)]
 
@@ -94,3 +97,11 @@ class SqlDecisions:
                 at=decision.at,
             )
         )
+
+    def all(self) -> Sequence[Decided]:
+        columns = (decisions.c.click_id, decisions.c.proposal, decisions.c.user, decisions.c.answer)
+        rows = self.connection.execute(select(*columns).order_by(decisions.c.at, decisions.c.click_id))
+        return [
+            Decided(row.click_id, row.proposal, row.user, read_json(Ruling, row.answer).is_accepted)
+            for row in rows
+        ]

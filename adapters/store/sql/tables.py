@@ -114,6 +114,15 @@ target_locks = Table(
     Column("proposal", Text, ForeignKey("proposals.id"), nullable=False),
 )
 
+target_uses = Table(
+    "target_uses",
+    metadata,
+    Column("target", Text, primary_key=True),
+    Column("proposal", Text, ForeignKey("proposals.id"), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+"""Who took each target last; it stays when the lock is gone."""
+
 posts = Table(
     "posts",
     metadata,
@@ -181,3 +190,20 @@ POSTGRES_GUARDS: Final = (
     "CREATE TRIGGER claims_update BEFORE UPDATE ON claims FOR EACH ROW WHEN (OLD.finished_at IS NOT NULL) "
     "EXECUTE FUNCTION handrail_refuse()",
 )
+
+ARCHIVING_SQLITE: Final = (
+    ("DROP TRIGGER audit_delete",),
+    tuple(guard for guard in SQLITE_GUARDS if guard.startswith("CREATE TRIGGER audit_delete ")),
+)
+"""What to run before and after old entries leave the table. SQLite checks no foreign key meanwhile."""
+
+ARCHIVING_POSTGRES: Final = (
+    ("ALTER TABLE claims DROP CONSTRAINT claims_entry_fkey", "ALTER TABLE audit DISABLE TRIGGER audit_guard"),
+    (
+        "ALTER TABLE audit ENABLE TRIGGER audit_guard",
+        # Of rows from now on; those of archived entries have nothing left to point at.
+        "ALTER TABLE claims ADD CONSTRAINT claims_entry_fkey "
+        "FOREIGN KEY (entry) REFERENCES audit (seq) NOT VALID",
+    ),
+)
+"""The same for the owner of PostgreSQL's tables."""
