@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-WORKERS ?= 2
+# Three on two cores: the tests of whole bots wait much of their time.
+WORKERS ?= 3
 
 PIP := $(BIN)/pip install --disable-pip-version-check
 # A line for every 25 packages of pip's hundreds of lines; its errors are on standard error, and its exit code is kept.
@@ -42,10 +43,10 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
 test: $(STAMP) peers ## Run all tests.
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 prove: $(STAMP) peers ## Play the full counts of the safety proofs (20 minutes at most).
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --prove tests/formal tests/properties tests/chaos tests/security
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --prove tests/formal tests/properties tests/chaos tests/security
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.

@@ -38,6 +38,21 @@ def rounds(request: pytest.FixtureRequest) -> Rounds:
     return lambda short, full: full if is_full else short
 
 
+SLOW_FIRST = ("chaos", "scenarios", "formal", "contracts")
+"""Folders in the order they are handed out: the last worker must not be left alone with a long file."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow folders first; within a folder the order stays random."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.nodeid.split("/")[1]
+        return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
+
+    items.sort(key=place)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a browser test by name where there is no browser; in CI, where one must be, let it fail."""
     if item.get_closest_marker("browser") is None or CHROMIUM is not None:
