@@ -9,6 +9,7 @@ from bot.domain.approval import APPROVAL_TTL, Action, Click, click_id
 from bot.domain.card import CardRef
 from bot.domain.catalogue import Approvers, HttpSignal
 from bot.domain.change import ChangeEvent
+from bot.domain.freshness import Freshness
 from bot.domain.ids import AlertId, ChangeId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident, IncidentStatus
 from bot.domain.person import Person
@@ -206,6 +207,11 @@ def a_record(
             for number, person in enumerate(approved_by)
         ),
     )
+
+
+def fresh(record: ProposalRecord, at: datetime = NOW) -> Freshness:
+    """Return what a look at the proposal's ground finds when nothing differs."""
+    return Freshness(proposal=record.id, digest=record.digest, at=at)
 
 
 def a_click(

@@ -220,6 +220,7 @@ def services_yaml(checkout_url: str) -> str:
     """Return the catalogue of the sandbox's shop. JSON strings are YAML strings as well."""
     url = json.dumps(checkout_url)
     metrics = json.dumps(f"{checkout_url}/metrics")
+    deploys = json.dumps(f"{checkout_url}/deploy")
     return f"""\
 services:
   checkout:
@@ -241,6 +242,11 @@ services:
         labels:
           service: checkout
         window_s: 2
+    version:
+      kind: http
+      url: {deploys}
+      headers:
+        Authorization: "Bearer secret:CHECKOUT_DEPLOY_TOKEN"
     playbooks: [rollback-deploy, disable-flag, restart-service]
     approvers:
       on_call: true

@@ -3,14 +3,25 @@
 from typing import Final
 
 from adapters.store import entries
+from adapters.store.policing import forbidden
 from adapters.store.proposing import leave, moved
 from adapters.store.transaction import Transaction
 from bot.domain.approval import faithful_plan
 from bot.domain.audit import Act
 from bot.domain.errors import Invalid, NotFound, Tampered
-from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome, admit
+from bot.domain.execution import (
+    ApprovedStep,
+    Claim,
+    NotAdmitted,
+    Result,
+    StepOutcome,
+    TargetUse,
+    admit,
+)
+from bot.domain.freshness import Freshness
 from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR, Policy
 from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState, approval_statement
 
 ENDS: Final = frozenset(
@@ -25,7 +36,13 @@ ENDS: Final = frozenset(
 """What may be concluded of a started proposal."""
 
 
-def claim(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
+def claim(
+    tx: Transaction,
+    proposal: ProposalId,
+    step_index: int,
+    freshness: Freshness | None,
+    policy: Policy = FLOOR,
+) -> ApprovedStep | Claim | NotAdmitted:
     """Claim a step that may run now, or return the claim that this proposal made before.
 
     Another proposal's claim on the same attempt is a refusal: its end is not this proposal's to tell.
@@ -35,9 +52,12 @@ def claim(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedSte
     earlier, last_attempt, holder = _before(tx, plan, step_index)
     if earlier is not None and earlier.proposal_id == proposal:
         return earlier
-    answer = _admit(tx, record, step_index, holder, last_attempt)
+    answer = _admit(tx, record, step_index, holder, last_attempt, freshness)
+    if isinstance(answer, ApprovedStep) and (refusal := forbidden(tx, record, policy)):
+        _turn_away(tx, record, step_index, refusal)
+        return refusal
     if isinstance(answer, ApprovedStep):
-        _start(tx, record, answer)
+        _start(tx, record, answer, freshness)
     return answer
 
 
@@ -59,7 +79,12 @@ def resume(tx: Transaction, proposal: ProposalId, step_index: int) -> ApprovedSt
 
 
 def _admit(
-    tx: Transaction, record: ProposalRecord, step_index: int, holder: ProposalId | None, last_attempt: int
+    tx: Transaction,
+    record: ProposalRecord,
+    step_index: int,
+    holder: ProposalId | None,
+    last_attempt: int,
+    freshness: Freshness | None = None,
 ) -> ApprovedStep | NotAdmitted:
     refusal = _untrusted(tx, record)
     if refusal is not None:
@@ -70,7 +95,9 @@ def _admit(
         step_index,
         finished=_finished(tx, record),
         target_holder=holder,
+        last_use=_last_use(tx, record),
         last_attempt=last_attempt,
+        freshness=freshness,
         around=tx.circumstances(record.incident),
         now=tx.now,
     )
@@ -110,6 +137,11 @@ def _before(
     return tx.rows.claims.get(effect, step.attempt), tx.rows.claims.last_attempt(effect), holder
 
 
+def _last_use(tx: Transaction, record: ProposalRecord) -> TargetUse | None:
+    plan = faithful_plan(record)
+    return tx.rows.targets.last_use(plan.target) if plan is not None else None
+
+
 def _finished(tx: Transaction, record: ProposalRecord) -> frozenset[int]:
     return frozenset(
         claim.step_index
@@ -124,8 +156,8 @@ def _turn_away(tx: Transaction, record: ProposalRecord, step_index: int, answer:
         leave(tx, record, answer.state, answer.why)
 
 
-def _start(tx: Transaction, record: ProposalRecord, step: ApprovedStep) -> None:
-    entry = tx.append(entries.started(Act.CLAIMED, step, record))
+def _start(tx: Transaction, record: ProposalRecord, step: ApprovedStep, freshness: Freshness | None) -> None:
+    entry = tx.append(entries.started(Act.CLAIMED, step, record, freshness))
     taken = Claim(
         effect_key=step.effect_key,
         attempt=step.step.attempt,
@@ -135,7 +167,7 @@ def _start(tx: Transaction, record: ProposalRecord, step: ApprovedStep) -> None:
     )
     tx.rows.claims.add(taken, incident=record.incident, entry=entry.seq)
     if tx.rows.targets.holder(step.plan.target) is None:
-        tx.rows.targets.take(step.plan.target, record.id)
+        tx.rows.targets.take(step.plan.target, TargetUse(proposal=record.id, at=tx.now))
     if record.state is not ProposalState.STARTED:
         tx.rows.proposals.put(moved(tx, record, ProposalState.STARTED))
 

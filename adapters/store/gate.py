@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from adapters.store import claiming, proposing, ruling
+from adapters.store import claiming, policing, proposing, ruling
 from adapters.store.transaction import Transaction, Transactions
 from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
+from bot.domain.freshness import Freshness
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
 from bot.domain.on_record import OnRecord
 from bot.domain.person import Person
 from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR, Execution, Policy
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 
@@ -52,9 +54,21 @@ class StoredGate:
         """Raises `Invalid` for a state that is no exit without a person."""
         return await self._transactions.write(lambda tx: proposing.withdraw(tx, proposal, state, reason))
 
-    async def claim(self, proposal: ProposalId, step_index: int) -> ApprovedStep | Claim | NotAdmitted:
+    async def claim(
+        self,
+        proposal: ProposalId,
+        step_index: int,
+        freshness: Freshness | None = None,
+        *,
+        policy: Policy = FLOOR,
+    ) -> ApprovedStep | Claim | NotAdmitted:
         """Claim a step. A returned `Claim` is this proposal's own; another's on the effect is a refusal."""
-        return await self._transactions.write(lambda tx: claiming.claim(tx, proposal, step_index))
+        return await self._transactions.write(
+            lambda tx: claiming.claim(tx, proposal, step_index, freshness, policy)
+        )
+
+    async def executions(self, since: datetime) -> Sequence[Execution]:
+        return await self._transactions.read(lambda tx: policing.executions(tx, since))
 
     async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:
         return await self._transactions.write(lambda tx: claiming.resume(tx, proposal, step_index))

@@ -1,31 +1,40 @@
 """Answer a click: look the person up fresh, let the gate decide, tell exactly once what came of it."""
 
 import asyncio
+from typing import NamedTuple
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from bot.app.freshness import look
 from bot.app.investigate import investigate
 from bot.app.permitting import who_and_whether
 from bot.app.remediate import check_again
 from bot.app.show import show
 from bot.app.world import World
-from bot.domain.approval import Action, Click, Reason, Ruling
+from bot.domain.approval import Action, Click, Permission, Reason, Ruling
 from bot.domain.errors import HandrailError, Unavailable
+from bot.domain.freshness import Freshness
 from bot.domain.ids import IncidentId
+from bot.domain.person import Person
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 log = structlog.get_logger()
 
+ANSWER_WITHIN_S = 3.0
+SPARE_S = 0.4  # Our choice: of those 3 s, what the record and the way to Slack take.
+
 
 async def handle_click(world: World, click: Click) -> Ruling:
     """Decide *click* and answer it. The same click handled again gets the same answer and no more effect."""
-    proposal = await world.gate.proposal(click.proposal_id)
-    bind_contextvars(proposal_id=click.proposal_id)
-    if proposal is not None:
-        await world.stories.begin_with(proposal.incident, world.book)
-    person, permission = await who_and_whether(world, click, proposal)
-    ruling = await world.gate.rule(click, permission, person)
+    deciding = asyncio.create_task(_decide(world, click))
+    try:
+        await asyncio.wait({deciding}, timeout=_patience_s(world, click))
+        if not deciding.done():
+            await _ask_for_patience(world, click)
+        proposal, ruling, has_left = await deciding
+    finally:
+        deciding.cancel()
     log.info(
         "clicked",
         action=click.action.value,
@@ -36,13 +45,70 @@ async def handle_click(world: World, click: Click) -> Ruling:
     if ruling.is_accepted and proposal is not None:
         await _follow(world, click, proposal, ruling)
     elif not ruling.is_accepted:
-        await _answer_refused(world, click, proposal, ruling)
+        await _answer_refused(world, click, proposal, ruling, has_left=has_left)
     world.telemetry.click_answered(await world.gate.now() - click.received_at, ruling.reason.value)
     return ruling
 
 
+class _Decided(NamedTuple):
+    proposal: ProposalRecord | None
+    ruling: Ruling
+    has_left: bool
+    """The proposal was withdrawn meanwhile because it no longer fits."""
+
+
+async def _decide(world: World, click: Click) -> _Decided:
+    proposal = await world.gate.proposal(click.proposal_id)
+    bind_contextvars(proposal_id=click.proposal_id)
+    if proposal is not None:
+        await world.stories.begin_with(proposal.incident, world.book)
+    person, permission, freshness = await _looked_up(world, click, proposal)
+    has_left = False
+    if proposal is not None and permission.allowed and freshness is not None and freshness.why_not:
+        if freshness.differences and not freshness.is_closed:
+            has_left = await world.gate.withdraw(proposal.id, freshness.exit, freshness.why_not)
+        elif not freshness.is_closed:  # Then the gate itself says so: the incident is noted as resolved.
+            permission = Permission(allowed=False, grounds=f"{freshness.why_not}, so it cannot start now")
+    return _Decided(proposal, await world.gate.rule(click, permission, person), has_left)
+
+
+async def _looked_up(
+    world: World, click: Click, proposal: ProposalRecord | None
+) -> tuple[Person, Permission, Freshness | None]:
+    """Return who pressed, whether they may, and whether the plan still fits, all asked at once."""
+    is_start = click.action is Action.APPROVE and proposal and proposal.state is ProposalState.PROPOSED
+    looking = asyncio.create_task(look(world, proposal)) if is_start and proposal else None
+    try:
+        async with asyncio.timeout(world.manners.look_up.total_seconds() + SPARE_S):
+            person, permission = await who_and_whether(world, click, proposal)
+            return person, permission, await looking if looking and permission.allowed else None
+    except TimeoutError:
+        unknown = Person(id=click.user_id, team_id=click.team_id, name=click.user_id)
+        return unknown, Permission(allowed=False, grounds="who you are was not known in time"), None
+    finally:
+        if looking is not None:
+            looking.cancel()
+
+
+def _patience_s(world: World, click: Click) -> float | None:
+    """Return for how many seconds the person may still wait in silence; None when that time is over."""
+    left = ANSWER_WITHIN_S - SPARE_S - (world.clock.now() - click.received_at).total_seconds()
+    return left if left > 0 else None
+
+
+async def _ask_for_patience(world: World, click: Click) -> None:
+    """Answer in time although nothing is decided: the record is slow, and what it decides comes later."""
+    said = (
+        "My record does not answer yet, so nothing has started. Read the card: what it decides stands there."
+    )
+    try:
+        await world.chat.tell(click.channel, click.user_id, said)
+    except HandrailError:
+        world.telemetry.degraded("Slack")
+
+
 async def _answer_refused(
-    world: World, click: Click, proposal: ProposalRecord | None, ruling: Ruling
+    world: World, click: Click, proposal: ProposalRecord | None, ruling: Ruling, *, has_left: bool
 ) -> None:
     """Tell the person privately why not, or open the window in which they confirm."""
     if ruling.reason is Reason.ASKED_TO_CONFIRM and proposal is not None and ruling.question is not None:
@@ -52,7 +118,7 @@ async def _answer_refused(
             await world.chat.tell(click.channel, click.user_id, "The window did not open. Press again.")
         return
     await world.chat.tell(click.channel, click.user_id, ruling.text)
-    if ruling.state is not None and proposal is not None:
+    if proposal is not None and (has_left or ruling.state or ruling.reason is Reason.INCIDENT_CLOSED):
         await _wake(world, proposal.incident)
         await show(world, proposal.incident)
 

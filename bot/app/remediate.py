@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import structlog
 
+from bot.app.freshness import look
 from bot.app.running import ask_target, end_what_is_left, run_until_stopped
 from bot.app.show import redraw
 from bot.app.wording import duration
@@ -22,6 +23,7 @@ from bot.domain.execution import (
     StepOutcome,
     is_idempotent,
 )
+from bot.domain.freshness import Freshness
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.plan import Check, Pause, Plan, PlannedAction
 from bot.domain.playbook import Comparison
@@ -44,7 +46,8 @@ async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
     # Read beside the claim and not after it: the step waits for both, and its effect comes after them.
     looking = asyncio.create_task(_signal_before(world, proposal, step_index))
     try:
-        claimed = await world.gate.claim(proposal, step_index)
+        fresh = await _freshness(world, proposal)
+        claimed = await world.gate.claim(proposal, step_index, fresh, policy=world.policies.current())
         match claimed:
             case NotAdmitted():
                 await _give_up(world, proposal, claimed)
@@ -56,6 +59,14 @@ async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
                 await _measure_start(world, claimed)
     finally:
         looking.cancel()
+
+
+async def _freshness(world: World, proposal: ProposalId) -> Freshness | None:
+    """Look whether the plan still fits, if nothing of it has started: its own effect changes its ground."""
+    record = await world.gate.proposal(proposal)
+    if record is None or record.state is not ProposalState.APPROVED:
+        return None
+    return await look(world, record)
 
 
 async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:

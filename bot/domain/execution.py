@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import AwareDatetime
 
 from bot.domain.approval import Circumstances, faithful_plan
+from bot.domain.freshness import Freshness, stale
 from bot.domain.frozen import Frozen
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
 from bot.domain.plan import CommandRun, HttpRequest, Plan, PlannedAction, PlannedStep
@@ -40,6 +41,13 @@ class Claim(Frozen):
     claimed_at: AwareDatetime
     finished_at: AwareDatetime | None = None
     outcome: StepOutcome | None = None
+
+
+class TargetUse(Frozen):
+    """Which execution took a target last, and when."""
+
+    proposal: ProposalId
+    at: AwareDatetime
 
 
 class NotAdmitted(Frozen):
@@ -108,7 +116,9 @@ def admit(
     *,
     finished: frozenset[int],
     target_holder: ProposalId | None,
+    last_use: TargetUse | None,
     last_attempt: int,
+    freshness: Freshness | None,
     around: Circumstances,
     now: AwareDatetime,
 ) -> ApprovedStep | NotAdmitted:
@@ -117,6 +127,8 @@ def admit(
     Args:
         finished: indices of the steps of this proposal that ended `DONE`.
         target_holder: the proposal that holds the plan's target, if any.
+        last_use: who acted on the plan's target last, if anybody ever did.
+        freshness: what a look at the plan's ground found; only the first step of a plan needs one.
         last_attempt: the highest attempt ever claimed at the step's effect, by any proposal; 0 when none was.
     """
     if around.is_killed:
@@ -142,6 +154,8 @@ def admit(
             why=f"{plan.target} belongs to the running execution {target_holder}",
             state=_exit(record, ProposalState.CANCELLED),
         )
+    if record.state is ProposalState.APPROVED and (outdated := _outdated(record, last_use, freshness, now)):
+        return outdated
     step = plan.step(step_index)
     if step is None:
         return NotAdmitted(why=f"the plan has no step {step_index}")
@@ -158,6 +172,20 @@ def admit(
         step=step,
         effect_key=plan.effect_key(step),
     )
+
+
+def _outdated(
+    record: ProposalRecord, last_use: TargetUse | None, freshness: Freshness | None, now: AwareDatetime
+) -> NotAdmitted | None:
+    """Return why what was approved no longer fits; None when it does."""
+    if last_use is not None and last_use.proposal != record.id and last_use.at > record.created_at:
+        why = f"{last_use.proposal} has acted on the same target since this was proposed"
+        return NotAdmitted(why=why, state=ProposalState.SUPERSEDED)
+    if why_stale := stale(freshness, record, now):
+        return NotAdmitted(why=why_stale)
+    if freshness is not None and freshness.why_not:
+        return NotAdmitted(why=freshness.why_not, state=freshness.exit)
+    return None
 
 
 def _exit(record: ProposalRecord, state: ProposalState) -> ProposalState | None:

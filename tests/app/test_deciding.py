@@ -83,17 +83,17 @@ async def test_an_empty_list_of_approvers_allows_nobody() -> None:
     assert ["You cannot decide this: nobody may decide this."] * 3 == texts
 
 
-async def test_when_the_pager_is_down_only_named_approvers_decide(offered: Bot) -> None:
+async def test_when_the_pager_is_down_nothing_is_approved_and_named_approvers_can_deny(offered: Bot) -> None:
     offered.pager.is_down = True
-    refused = await offered.press(Action.APPROVE, by=OMAR)
-    accepted = await offered.press(Action.APPROVE, by=DANA, follow=False)
+    refused = [(await offered.press(Action.APPROVE, by=person)).text for person in (OMAR, DANA)]
+    denied = await offered.press(Action.DENY, by=DANA, follow=False)
 
-    assert (
-        "You cannot decide this: PagerDuty could not say who is on call (PagerDuty did not answer)."
-        == refused.text
-    )
-    assert [refused.text] == offered.told(OMAR)
-    assert accepted.is_accepted
+    assert [
+        "You cannot decide this: PagerDuty could not say who is on call (PagerDuty did not answer).",
+        "You cannot decide this: PagerDuty did not answer (PagerDuty did not answer), so it cannot start now.",
+    ] == refused
+    assert refused == offered.told(OMAR) + offered.told(DANA)
+    assert denied.is_accepted
 
 
 async def test_a_pager_that_never_answers_does_not_keep_the_person_waiting(bot: Bot) -> None:
@@ -343,7 +343,7 @@ async def test_an_approval_acknowledges_only_where_the_team_wants_that(wanted: b
 async def test_an_approval_stands_although_the_pager_cannot_be_told() -> None:
     bot = a_bot(manners=Manners(CHANNEL, timedelta(minutes=15), acknowledge_on_approval=True))
     await bot.begin()
-    bot.pager.put(a_resolved())
+    bot.pager.loses_acknowledgements = True
     ruling = await bot.press(Action.APPROVE, follow=False)
 
     assert (True, "degraded PagerDuty acknowledge") == (ruling.is_accepted, bot.telemetry.said[-2])

@@ -15,7 +15,7 @@ from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.playbook import LoadedPlaybook, Playbook
 from bot.domain.proposal import ProposalState
 from tests.app.world import DANA, DEPLOY_TOKEN, DONE, SHIPPED, Bot, a_bot, with_world
-from tests.builders import INCIDENT, an_incident
+from tests.builders import INCIDENT, an_incident, fresh
 
 S = ProposalState
 ID = IncidentId(INCIDENT)
@@ -45,7 +45,8 @@ async def an_approved_bot(*, steps: int = 1, idempotent: bool = False) -> Bot:
 
 async def the_claim(bot: Bot, *, index: int = 0) -> ApprovedStep:
     """Claim a step and do nothing: what a worker leaves behind that is killed at that moment."""
-    claimed = await bot.world.gate.claim((await bot.the_last()).id, index)
+    record = await bot.the_last()
+    claimed = await bot.world.gate.claim(record.id, index, fresh(record, bot.time.at))
     assert isinstance(claimed, ApprovedStep)
     return claimed
 
@@ -181,7 +182,7 @@ async def test_a_record_that_cannot_be_written_starts_nothing() -> None:
     bot = await an_approved_bot()
 
     class Broken:
-        async def claim(self, *_: object) -> object:
+        async def claim(self, *_: object, **__: object) -> object:
             raise Unavailable("disk full")
 
         def __getattr__(self, name: str) -> object:

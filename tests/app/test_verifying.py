@@ -142,8 +142,10 @@ async def test_an_incident_that_somebody_has_resolved_is_not_resolved_again() ->
     bot = a_bot(manners=Manners(CHANNEL, timedelta(minutes=15), resolve_when_recovered=True))
     await bot.begin()
     bot.signals.values = [0.3, 0.0]
+    await bot.press(Action.APPROVE, follow=False)
+    await bot.make(ID, await bot.next_move())
     bot.pager.put(a_resolved())
-    await bot.press(Action.APPROVE)
+    await bot.follow()
 
     assert ProposalState.VERIFIED is await bot.state()
 

@@ -10,7 +10,7 @@ from bot.domain.approval import Action, Permission
 from tests.bench.lines import Line, Scale, latencies
 from tests.bench.report import RESULTS
 from tests.bench.timing import timed_await
-from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, an_incident
+from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, a_record, an_incident, fresh
 
 ALLOWED = Permission(allowed=True, grounds="named approver")
 
@@ -60,5 +60,5 @@ async def _start(store: Store, number: int) -> tuple[float, float]:
     await store.incidents.see(an_incident(plan.incident))
     await store.gate.offer((await store.gate.propose(plan)).id, CARD)
     await store.gate.rule(a_click(Action.APPROVE, plan=plan), ALLOWED, a_person())
-    claim = await timed_await(lambda: store.gate.claim(plan.id, 0))
+    claim = await timed_await(lambda: store.gate.claim(plan.id, 0, fresh(a_record(plan))))
     return claim, await timed_await(lambda: store.gate.proposals(plan.incident))

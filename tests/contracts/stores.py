@@ -12,7 +12,7 @@ from bot.domain.execution import ApprovedStep
 from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
-from tests.builders import CARD, ManualTime, a_click, a_person, a_plan, an_incident
+from tests.builders import CARD, ManualTime, a_click, a_person, a_plan, an_incident, fresh
 
 POSTGRES = "HANDRAIL_TEST_POSTGRES_URL"
 """The variable that names a PostgreSQL server on which tests may make databases of their own."""
@@ -89,7 +89,7 @@ class Bench:
     async def started(self, plan: Plan | None = None) -> ApprovedStep:
         """Return the first step of an approved plan, claimed."""
         record = await self.approved(plan)
-        step = await self.store.gate.claim(record.id, 0)
+        step = await self.store.gate.claim(record.id, 0, fresh(record, self.time.at))
         assert isinstance(step, ApprovedStep)
         return step
 

@@ -13,7 +13,7 @@ from bot.domain.incident import IncidentStatus
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
-from tests.builders import INCIDENT, NOW, a_plan, a_request, an_incident
+from tests.builders import INCIDENT, NOW, a_plan, a_request, an_incident, fresh
 from tests.contracts.stores import SECRET, Bench
 
 S = ProposalState
@@ -23,7 +23,7 @@ TWO_STEPS: Sequence[PlannedAction] = (a_request("drain"), a_request("deploy"))
 
 
 async def refused(bench: Bench, record: ProposalRecord, step: int = 0) -> NotAdmitted:
-    answer = await bench.store.gate.claim(record.id, step)
+    answer = await bench.store.gate.claim(record.id, step, fresh(record, bench.time.at))
     assert isinstance(answer, NotAdmitted)
     return answer
 
@@ -40,7 +40,7 @@ async def test_an_approved_step_is_claimed_before_it_can_run(bench: Bench) -> No
     plan = a_plan()
     record = await bench.approved(plan)
 
-    step = await bench.store.gate.claim(record.id, 0)
+    step = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
 
     effect = plan.effect_key(plan.steps[0])
     assert step == ApprovedStep(
@@ -116,7 +116,9 @@ async def test_a_further_attempt_is_exactly_the_next(bench: Bench) -> None:
 
     following = await bench.approved(a_plan(number=3, attempt=2))
 
-    assert isinstance(await bench.store.gate.claim(following.id, 0), ApprovedStep)
+    assert isinstance(
+        await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at)), ApprovedStep
+    )
     assert [claim.attempt for claim in await bench.store.gate.claims(INCIDENT)] == [1, 2]
 
 
@@ -162,7 +164,7 @@ async def test_an_approval_starts_until_it_expires(bench: Bench, after: timedelt
     record = await bench.approved()
     bench.time.advance(after)
 
-    answer = await bench.store.gate.claim(record.id, 0)
+    answer = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
 
     assert isinstance(answer, ApprovedStep) is starts
     assert (await bench.proposal(record)).state is (S.STARTED if starts else S.EXPIRED)
@@ -208,7 +210,7 @@ async def test_nothing_starts_while_killed(bench: Bench) -> None:
 
     bench.kill_file.unlink()
 
-    assert isinstance(await bench.store.gate.claim(record.id, 0), ApprovedStep)
+    assert isinstance(await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)), ApprovedStep)
 
 
 async def test_a_resolved_incident_cancels_the_start(bench: Bench) -> None:
@@ -253,7 +255,7 @@ async def test_the_target_is_free_once_the_execution_is_over(
         await bench.store.gate.conclude(first.proposal_id, state, state.value)
     second = await bench.approved(a_plan(incident="P2"))
 
-    assert isinstance(await bench.store.gate.claim(second.id, 0), ApprovedStep)
+    assert isinstance(await bench.store.gate.claim(second.id, 0, fresh(second, bench.time.at)), ApprovedStep)
 
 
 @pytest.mark.parametrize("state", [S.DONE, S.UNKNOWN])
@@ -340,7 +342,7 @@ async def test_it_did_not_run_frees_the_target(bench: Bench) -> None:
     ruling = await bench.press(Action.IT_DID_NOT)
 
     assert (ruling.reason, ruling.state) == (Reason.ACCEPTED, S.FAILED)
-    assert isinstance(await bench.store.gate.claim(other.id, 0), ApprovedStep)
+    assert isinstance(await bench.store.gate.claim(other.id, 0, fresh(other, bench.time.at)), ApprovedStep)
 
 
 async def test_check_again_changes_nothing(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from bot.domain.approval import Action, Reason, Ruling
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted
 from bot.domain.proposal import ProposalState
-from tests.builders import a_click, a_person, a_plan
+from tests.builders import a_click, a_person, a_plan, fresh
 from tests.contracts.stores import ALLOWED, Bench
 
 PEOPLE = [a_person(f"U0PERSON{number}", name=f"Person {number}") for number in range(10)]
@@ -48,14 +48,16 @@ async def test_approvals_against_denials_end_denied_and_never_start(bench: Bench
     denied = [ruling for ruling in rulings if ruling.state is ProposalState.DENIED]
     approved = [ruling for ruling in rulings if ruling.state is ProposalState.APPROVED]
     assert (len(denied), len(approved) <= 1) == (1, True)
-    assert isinstance(await bench.store.gate.claim(record.id, 0), NotAdmitted)
+    assert isinstance(await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)), NotAdmitted)
 
 
 async def test_of_many_claims_at_once_one_may_run(bench: Bench) -> None:
     record = await bench.approved()
     stores = (bench.store, bench.another())
 
-    answers = await asyncio.gather(*(store.gate.claim(record.id, 0) for store in stores for _ in range(10)))
+    answers = await asyncio.gather(
+        *(store.gate.claim(record.id, 0, fresh(record, bench.time.at)) for store in stores for _ in range(10))
+    )
 
     assert Counter(type(answer) for answer in answers) == {ApprovedStep: 1, Claim: 19}
 
@@ -65,7 +67,10 @@ async def test_of_two_executions_on_one_target_one_starts(bench: Bench) -> None:
     second = await bench.approved(a_plan(incident="P2"))
     other = bench.another()
 
-    answers = await asyncio.gather(bench.store.gate.claim(first.id, 0), other.gate.claim(second.id, 0))
+    answers = await asyncio.gather(
+        bench.store.gate.claim(first.id, 0, fresh(first, bench.time.at)),
+        other.gate.claim(second.id, 0, fresh(second, bench.time.at)),
+    )
 
     assert Counter(type(answer) for answer in answers) == {ApprovedStep: 1, NotAdmitted: 1}
 
@@ -76,7 +81,7 @@ async def test_a_denial_and_a_start_at_once_agree_on_who_was_first(bench: Bench,
     other = bench.another()
 
     answer, ruling = await asyncio.gather(
-        bench.store.gate.claim(record.id, 0),
+        bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)),
         other.gate.rule(a_click(Action.DENY, by=PEOPLE[round_]), ALLOWED, PEOPLE[round_]),
     )
 

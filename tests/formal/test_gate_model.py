@@ -16,7 +16,7 @@ from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentStatus
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalState
-from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, an_incident
+from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, a_record, an_incident, fresh
 from tests.conftest import Rounds
 from tests.contracts.stores import ALLOWED
 
@@ -119,7 +119,9 @@ class Played:
         return await self.store.gate.withdraw(PLANS[number].id, state, "the model said so")
 
     async def _claim(self, number: int) -> str:
-        match await self.store.gate.claim(PLANS[number].id, 0):
+        plan = PLANS[number]
+        freshness = fresh(a_record(plan), self.time.at)
+        match await self.store.gate.claim(plan.id, 0, freshness):
             case ApprovedStep():
                 return "mine"
             case Claim():

@@ -52,8 +52,23 @@ def small_print(plan: Plan) -> list[Mrkdwn]:
         *_values(plan.parameters),
         *_labelled("The proof reads", plan.verify.name),
         *fences(signal_lines(plan.verify.signal)),
+        *_compared(plan),
         *(part for action in plan.undo_steps for part in [*_action("Undo step", action), *_terms_of(action)]),
     ]
+
+
+def _compared(plan: Plan) -> list[Mrkdwn]:
+    """Return what is read again before the start, and what nobody could say."""
+    basis = plan.basis
+    if basis is None:
+        return []
+    what = f"the incident, the policy, the suspect and the changes of {', '.join(basis.watched)}"
+    if basis.version_url is None:
+        not_known = f"services.yaml declares no `version` of {plan.service}, so what it serves is not read."
+        return _labelled("Read again before it starts", f"{what}. {not_known}")
+    was = f", now {basis.serving}" if basis.serving else ""
+    told = f"{what}; and the version that {plan.service} serves{was}, at {basis.version_url}"
+    return _labelled("Read again before it starts", told)
 
 
 def _labelled(label: str, text: str) -> list[Mrkdwn]:

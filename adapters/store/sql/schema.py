@@ -8,10 +8,10 @@ from sqlalchemy import Connection, inspect, text
 from adapters.store.sql.group_tables import GROUP_TABLES
 from adapters.store.sql.label_tables import ADDED, added_guards
 from adapters.store.sql.log import SqlSwitches
-from adapters.store.sql.tables import SCHEMA_VERSION, audit, metadata
+from adapters.store.sql.tables import SCHEMA_VERSION, audit, metadata, target_uses
 from bot.domain.errors import Invalid
 
-_LATER: Final = (*ADDED, *GROUP_TABLES)
+_LATER: Final = (*ADDED, *GROUP_TABLES, target_uses)
 
 
 def prepare(connection: Connection, guards: Sequence[str]) -> None:
