@@ -28,6 +28,7 @@ from bot.domain.freshness import Freshness
 from bot.domain.frozen import Frozen
 from bot.domain.ids import (
     ChangeId,
+    Digest,
     EffectKey,
     IncidentId,
     PagerDutyUserId,
@@ -279,8 +280,10 @@ class Gate(Protocol):
         """Store the plan as `PENDING`, superseding an earlier live proposal of the incident."""
         ...
 
-    async def offer(self, proposal: ProposalId, ref: CardRef) -> ProposalRecord:
-        """Register the card that shows the proposal: `PENDING` becomes `PROPOSED`."""
+    async def offer(
+        self, proposal: ProposalId, ref: CardRef, *, card_sha256: Digest | None = None
+    ) -> ProposalRecord:
+        """Register the card that shows the proposal, and what was on it: `PENDING` becomes `PROPOSED`."""
         ...
 
     async def proposal(self, proposal: ProposalId) -> ProposalRecord | None: ...

@@ -12,7 +12,7 @@ from bot.domain.card import CardRef
 from bot.domain.diagnosed import Diagnosed
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.freshness import Freshness
-from bot.domain.ids import IncidentId, ProposalId, SlackUserId
+from bot.domain.ids import Digest, IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Label
 from bot.domain.merging import Member, MergeAct
 from bot.domain.plan import Plan
@@ -86,12 +86,12 @@ def proposed(record: ProposalRecord, plan: Plan) -> Draft:
     )
 
 
-def offered(record: ProposalRecord, ref: CardRef) -> Draft:
-    return Draft(
-        act=Act.OFFERED,
-        incident=record.incident,
-        facts={**_which(record), "channel": ref.channel, "message_ts": ref.ts},
-    )
+def offered(record: ProposalRecord, ref: CardRef, card_sha256: Digest | None) -> Draft:
+    """Describe a proposal on its card, and what was drawn on it beside the plan."""
+    facts: dict[str, Scalar] = {**_which(record), "channel": ref.channel, "message_ts": ref.ts}
+    if card_sha256 is not None:
+        facts["card_sha256"] = card_sha256
+    return Draft(act=Act.OFFERED, incident=record.incident, facts=facts)
 
 
 def left(record: ProposalRecord) -> Draft:
@@ -282,6 +282,9 @@ def _press(decision: Decision) -> dict[str, Scalar]:
         "received_at": click.received_at.isoformat(),
         "allowed": decision.permission.allowed,
         "answer": decision.ruling.reason.value,
+        # Slack's own marks of the press; the id of the click is a digest over the first.
+        **({"action_ts": click.action_ts} if click.action_ts else {}),
+        **({"trigger_id": click.trigger_id} if click.trigger_id else {}),
     }
 
 

@@ -9,7 +9,7 @@ from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.freshness import Freshness
-from bot.domain.ids import EffectKey, IncidentId, ProposalId
+from bot.domain.ids import Digest, EffectKey, IncidentId, ProposalId
 from bot.domain.on_record import OnRecord
 from bot.domain.person import Person
 from bot.domain.plan import Plan
@@ -36,9 +36,11 @@ class StoredGate:
         """Raises `Refused` when the plan's number is not the next one, or its epoch is over."""
         return await self._transactions.write(lambda tx: proposing.propose(tx, plan))
 
-    async def offer(self, proposal: ProposalId, ref: CardRef) -> ProposalRecord:
+    async def offer(
+        self, proposal: ProposalId, ref: CardRef, *, card_sha256: Digest | None = None
+    ) -> ProposalRecord:
         """Raises `Refused` when the proposal has left `PENDING`, `NotFound` when there is none."""
-        return await self._transactions.write(lambda tx: proposing.offer(tx, proposal, ref))
+        return await self._transactions.write(lambda tx: proposing.offer(tx, proposal, ref, card_sha256))
 
     async def proposal(self, proposal: ProposalId) -> ProposalRecord | None:
         return await self._transactions.read(lambda tx: tx.rows.proposals.get(proposal))

@@ -7,7 +7,7 @@ from adapters.store.transaction import Transaction
 from bot.domain.audit import Act
 from bot.domain.card import CardRef
 from bot.domain.errors import Invalid, Refused, Tampered
-from bot.domain.ids import ProposalId
+from bot.domain.ids import Digest, ProposalId
 from bot.domain.plan import Plan, plan_digest
 from bot.domain.proposal import LIVE, ProposalRecord, ProposalState, may_follow
 
@@ -72,7 +72,9 @@ def _new(tx: Transaction, plan: Plan) -> ProposalRecord:
     )
 
 
-def offer(tx: Transaction, proposal: ProposalId, ref: CardRef) -> ProposalRecord:
+def offer(
+    tx: Transaction, proposal: ProposalId, ref: CardRef, card_sha256: Digest | None = None
+) -> ProposalRecord:
     """Bind a proposal to its card, once. The same card again changes nothing."""
     record = tx.proposal(proposal)
     if record.state is ProposalState.PROPOSED and (record.channel, record.message_ts) == (
@@ -85,7 +87,7 @@ def offer(tx: Transaction, proposal: ProposalId, ref: CardRef) -> ProposalRecord
     shown = moved(tx, record, ProposalState.PROPOSED).model_copy(
         update={"channel": ref.channel, "message_ts": ref.ts}
     )
-    tx.append(entries.offered(shown, ref))
+    tx.append(entries.offered(shown, ref, card_sha256))
     tx.rows.proposals.put(shown)
     return shown
 

@@ -14,7 +14,7 @@ from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
 from bot.domain.document import Line
 from bot.domain.errors import HandrailError, InvalidPlan
 from bot.domain.execution import Claim, Result
-from bot.domain.ids import IncidentId
+from bot.domain.ids import IncidentId, sha256_hex
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
@@ -135,7 +135,8 @@ async def _offer(world: World, record: IncidentRecord, card: Card) -> Card:
         await _place(world, record, withdrawn)
         return withdrawn
     ref = await _place(world, record, offered)
-    await world.gate.offer(card.offer.id, ref)
+    drawn = sha256_hex(offered.model_dump_json())
+    await world.gate.offer(card.offer.id, ref, card_sha256=drawn)
     return offered
 
 

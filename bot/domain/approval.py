@@ -67,6 +67,8 @@ class Click(Frozen):
     message_ts: str
     received_at: AwareDatetime
     """By the intake store's clock."""
+    action_ts: str = ""
+    """When Slack took the press, by Slack's clock; for the record."""
     trigger_id: str = ""
     """Opens one window within 3 s."""
     confirmation: Confirmation | None = None

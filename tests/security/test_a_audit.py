@@ -33,8 +33,9 @@ from bot.domain.chain_check import NOT_SIGNED, ChainReport
 from bot.domain.checkpoint import Checkpoint, checkpoints_in
 from bot.domain.errors import Invalid, Tampered
 from bot.domain.execution import ApprovedStep, NotAdmitted, Result, StepOutcome
+from bot.domain.ids import sha256_hex
 from bot.domain.proposal import ProposalState, approval_statement
-from tests.builders import CARD, INCIDENT, NOW, TEAM, ManualTime, a_click, a_person, a_plan
+from tests.builders import CARD, INCIDENT, NOW, TEAM, ManualTime, a_click, a_person, a_plan, an_incident
 from tests.conftest import Rounds
 from tests.contracts.stores import ALLOWED, Bench, redact
 
@@ -362,8 +363,11 @@ async def test_a_secrets(bench: Bench, file: Path) -> None:
 
 async def test_a_prove_click(bench: Bench) -> None:
     """From the record alone: who approved exactly what, on which card, when, and what they were told."""
-    record = await bench.offered()
-    click = a_click(by=DANA)
+    plan = a_plan()
+    await bench.store.incidents.see(an_incident())
+    await bench.store.gate.propose(plan)
+    record = await bench.store.gate.offer(plan.id, CARD, card_sha256=sha256_hex("the card"))
+    click = a_click(by=DANA).model_copy(update={"action_ts": "1700000001.5", "trigger_id": "77.1.a"})
     await bench.store.gate.rule(click, ALLOWED, DANA)
     entries = await bench.store.audit.entries(INCIDENT)
 
@@ -382,6 +386,8 @@ async def test_a_prove_click(bench: Bench) -> None:
         "digest": record.digest,
         "answer": "accepted",
     }
+    assert (body["action_ts"], body["trigger_id"]) == ("1700000001.5", "77.1.a")
+    assert offered.body_values()["card_sha256"] == sha256_hex("the card")
     assert body["policy_version"] == "policy-1"
     assert body["received_at"] == click.received_at.isoformat()
     assert offered.body_values()["message_ts"] == CARD.ts
