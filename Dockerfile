@@ -15,7 +15,7 @@ RUN /opt/handrail/bin/pip install --no-deps /src
 FROM python:3.11-slim-bookworm
 
 # The user has a name: Temporal does not start for one that /etc/passwd does not list.
-# Programs of `command` steps, such as socat for drain-backend, are not in this image: add what your playbooks call.
+# Programs of `command` steps are not in this image, nor the extras `kubernetes` and `ansible`: add what your playbooks call.
 RUN useradd --system --uid 10001 --home-dir /var/lib/handrail --shell /usr/sbin/nologin handrail \
     && install -d -o handrail -g handrail -m 0700 /var/lib/handrail /var/lib/handrail/data
 COPY --from=build /opt/handrail /opt/handrail

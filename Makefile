@@ -50,7 +50,7 @@ prove: $(STAMP) peers ## Play the full counts of the safety proofs (20 minutes a
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.
-PEERS := chromium haproxy socat prometheus spin gcc
+PEERS := bubblewrap chromium haproxy prometheus spin gcc
 peers:
 	@missing=""; for peer in $(PEERS); do command -v $$peer >/dev/null 2>&1 || missing="$$missing $$peer"; done; \
 	if [ -z "$$missing" ]; then :; \

@@ -17,7 +17,7 @@ from adapters.engine.embedded import errors as embedded_errors
 from adapters.settings import Settings
 from adapters.telemetry import PrometheusTelemetry
 from bot.app.queries import COMMANDS
-from bot.domain import catalogue, playbook
+from bot.domain import catalogue, playbook, target_steps
 from bot.domain import errors as domain_errors
 from bot.domain.errors import Invalid
 
@@ -25,7 +25,16 @@ FOLDER = Path("docs/reference")
 _MADE = "<!-- Made by `handrail reference --write`; changes by hand are lost. -->"
 _BLOCK = "<!-- begin {name}: made by `handrail reference --write` -->\n{text}<!-- end {name} -->"
 
-STEPS = (playbook.HttpStep, playbook.CommandStep, playbook.WaitStep, playbook.VerifyStep)
+STEPS = (
+    playbook.HttpStep,
+    playbook.CommandStep,
+    target_steps.KubernetesStep,
+    target_steps.AnsibleStep,
+    target_steps.HaproxyStep,
+    target_steps.NotifyStep,
+    playbook.WaitStep,
+    playbook.VerifyStep,
+)
 SIGNALS = (catalogue.ExpositionSignal, catalogue.PrometheusSignal, catalogue.HttpSignal)
 
 

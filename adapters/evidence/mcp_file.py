@@ -10,7 +10,7 @@ from bot.domain.catalogue import HttpAddress
 from bot.domain.diagnosis import Trust
 from bot.domain.errors import InvalidCatalogue
 from bot.domain.frozen import Frozen
-from bot.domain.playbook import HeaderName, Identifier, Line, VariableName
+from bot.domain.words import HeaderName, Identifier, Line, VariableName
 
 ToolKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]
 # The MCP libraries put variables of our own environment in place of `${NAME}`: that is where tokens are.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from bot.domain.errors import NotFound
-from bot.domain.playbook import SECRET
+from bot.domain.words import SECRET
 
 
 def with_secrets(text: str, secrets: Mapping[str, SecretStr]) -> str:

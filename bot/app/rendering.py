@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import assert_never
 from urllib.parse import quote
 
+from bot.app.filling import fill
+from bot.app.target_rendering import render_target_step
 from bot.domain.catalogue import Service
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
 from bot.domain.incident import Incident
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Question, Value
 from bot.domain.playbook import (
-    PLACEHOLDER,
-    SECRET,
     CommandStep,
     Fact,
     HttpAsk,
@@ -24,6 +24,8 @@ from bot.domain.playbook import (
     VerifyStep,
     WaitStep,
 )
+from bot.domain.target_steps import AnsibleStep, HaproxyStep, KubernetesStep, NotifyStep
+from bot.domain.words import SECRET
 
 _OURS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
@@ -81,11 +83,6 @@ def _fact(
             assert_never(parameter.source)
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """Replace each `{name}` by its value, once: a value that looks like a placeholder stays as it is."""
-    return PLACEHOLDER.sub(lambda found: values[found.group(1)], text)
-
-
 def render_step(step: Step, values: Mapping[str, str], service: Service) -> PlannedAction:
     """Return *step* as the runner receives it.
 
@@ -108,6 +105,8 @@ def render_step(step: Step, values: Mapping[str, str], service: Service) -> Plan
                 idempotent=step.idempotent,
                 timeout_s=step.timeout_s,
             )
+        case KubernetesStep() | AnsibleStep() | HaproxyStep() | NotifyStep():
+            return render_target_step(step, values, service)
         case WaitStep():
             return Pause(name=step.name, seconds=step.seconds)
         case VerifyStep():

@@ -11,6 +11,7 @@ from bot.domain.frozen import Frozen
 from bot.domain.ids import ProposalId
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
 
 class Await(Frozen):
@@ -150,7 +151,7 @@ def _next_step(last: ProposalRecord, at: Situation) -> Move:
 def step_seconds(action: PlannedAction) -> int:
     """Return the longest time one attempt at *action* may take, in seconds."""
     match action:
-        case HttpRequest() | CommandRun():
+        case HttpRequest() | CommandRun() | KubernetesChange() | AnsibleRun() | HaproxyCommand() | Notice():
             return action.timeout_s
         case Pause():
             return action.seconds

@@ -5,32 +5,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from bot.domain.change import ChangeKind
 from bot.domain.frozen import Frozen
 from bot.domain.ids import Digest, PlaybookId
-
-PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""The whole template language: `{name}` of a declared parameter. No attributes, no expressions."""
-
-SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]*)")
-"""A secret by name. Its value is looked up after the start and is never part of a plan."""
-
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-# Signs that move the cursor or turn the direction of writing would show people something else than what runs.
-Line = Annotated[
-    str,
-    StringConstraints(
-        min_length=1,
-        max_length=300,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]*$",
-    ),
-]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9-]*$", max_length=64)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+from bot.domain.target_steps import AnsibleStep, HaproxyStep, KubernetesStep, NotifyStep
+from bot.domain.words import PLACEHOLDER, HeaderName, Identifier, Line, StepName, Text, VariableName
 
 
 class Risk(StrEnum):
@@ -188,7 +169,10 @@ class VerifyStep(Frozen):
     hold_s: int = Field(default=30, ge=1, le=3600)
 
 
-Step = Annotated[HttpStep | CommandStep | WaitStep | VerifyStep, Field(discriminator="type")]
+Step = Annotated[
+    HttpStep | CommandStep | KubernetesStep | AnsibleStep | HaproxyStep | NotifyStep | WaitStep | VerifyStep,
+    Field(discriminator="type"),
+]
 
 
 class Undo(Frozen):
@@ -256,8 +240,9 @@ def _texts(playbook: Playbook) -> list[str]:
             case str():
                 found.append(value)
             case dict():
-                for item in value.values():
-                    walk(item)
+                for key, item in value.items():
+                    if key != "play":  # Ansible's own templates; parameters reach it as variables.
+                        walk(item)
             case list() | tuple():
                 for item in value:
                     walk(item)

@@ -15,20 +15,20 @@ import httpx
 import pytest
 
 from adapters.files.playbooks import read_playbook
-from adapters.runners.command import CommandRunner
+from adapters.runners.haproxy import HaproxyRunner
 from bot.app.rendering import fill_parameters, render_step
 from bot.domain.catalogue import HttpSignal, Service
-from bot.domain.execution import Result, StepOutcome
+from bot.domain.execution import ApprovedStep, Preview, Result, StepOutcome
 from bot.domain.playbook import Step
+from bot.domain.target_actions import HaproxyCommand
+from bot.domain.target_steps import BalancerOperation, HaproxyStep
 from tests.builders import an_incident
 from tests.loopback import loopback, says
 from tests.runner_builders import an_approved
 
-NEEDED = ("haproxy", "socat")
 PATH = os.pathsep.join((os.environ["PATH"], "/usr/sbin"))
-MISSING = [name for name in NEEDED if shutil.which(name, path=PATH) is None]
 pytestmark = pytest.mark.skipif(
-    bool(MISSING), reason=f"needs {' and '.join(MISSING)}: apt-get install --yes haproxy socat"
+    shutil.which("haproxy", path=PATH) is None, reason="needs haproxy: apt-get install --yes haproxy"
 )
 
 PLAYBOOK = read_playbook(Path(__file__).parents[2] / "playbooks" / "drain-backend.yaml").playbook
@@ -56,7 +56,7 @@ class Balancer:
 
     url: str
     admin: Path
-    runner: CommandRunner
+    runner: HaproxyRunner
 
     async def traffic(self, requests: int = 10) -> Counter[str]:
         """Return which server answered how many requests."""
@@ -64,6 +64,9 @@ class Balancer:
             return Counter([(await client.get(self.url)).text for _ in range(requests)])
 
     async def carry_out(self, step: Step, *, server: str = "one") -> StepOutcome:
+        return await self.runner.run(self.planned(step, server=server))
+
+    def planned(self, step: Step, *, server: str = "one") -> ApprovedStep:
         service = Service(
             settings={
                 "haproxy_backend": "pool",
@@ -74,7 +77,7 @@ class Balancer:
         )
         values = fill_parameters(PLAYBOOK, an_incident(), None, service)
         action = render_step(step, {value.name: value.value for value in values}, service)
-        return await self.runner.run(an_approved(action))
+        return an_approved(action)
 
 
 @asynccontextmanager
@@ -102,7 +105,7 @@ async def a_balancer(folder: Path, one: str, two: str) -> AsyncIterator[Balancer
             yield Balancer(
                 url=f"http://127.0.0.1:{listener.getsockname()[1]}",
                 admin=admin,
-                runner=CommandRunner(environment={}, path=PATH, cwd=folder),
+                runner=HaproxyRunner(),
             )
         finally:
             haproxy.kill()
@@ -146,7 +149,7 @@ async def test_a_server_that_haproxy_does_not_know_is_a_failure(balancer: Balanc
 
     outcome = await balancer.carry_out(PLAYBOOK.steps[0], server="three")
 
-    assert (Result.FAILED, "ended well but said something unexpected") == (outcome.result, outcome.detail)
+    assert (Result.FAILED, "HAProxy refused") == (outcome.result, outcome.detail)
     assert "No such server" in outcome.output
 
 
@@ -155,3 +158,70 @@ async def test_an_haproxy_that_is_not_there_is_a_failure(balancer: Balancer) -> 
     balancer.admin.unlink()
 
     assert Result.FAILED is (await balancer.carry_out(PLAYBOOK.steps[0])).result
+
+
+async def test_a_preview_tells_how_the_server_stands(balancer: Balancer) -> None:
+    await balancer.traffic(1)
+    drain = balancer.planned(PLAYBOOK.steps[0]).action
+    before = await balancer.runner.preview(drain)
+    await balancer.carry_out(PLAYBOOK.steps[0])
+    after = await balancer.runner.preview(drain)
+    unknown = await balancer.runner.preview(balancer.planned(PLAYBOOK.steps[0], server="three").action)
+
+    assert [
+        Preview(step="drain", text="now: state ready, weight 1\nthen: state drain"),
+        Preview(step="drain", text="now: state drain, weight 1\nthen: state drain"),
+        Preview(step="drain", missing="HAProxy has no pool/three"),
+    ] == [before, after, unknown]
+
+
+async def test_a_lost_answer_is_found_by_looking(balancer: Balancer) -> None:
+    await balancer.traffic(1)
+    step = balancer.planned(PLAYBOOK.steps[0]).started
+    before = await balancer.runner.status(step)
+    await balancer.carry_out(PLAYBOOK.steps[0])
+    after = await balancer.runner.status(step)
+
+    assert [
+        StepOutcome(result=Result.UNKNOWN, detail="pool/one has state ready and weight 1 now"),
+        StepOutcome(result=Result.DONE, detail="pool/one has state drain and weight 1 now"),
+    ] == [before, after]
+
+
+async def test_weight_moves_the_traffic(balancer: Balancer) -> None:
+    await balancer.traffic(1)
+    step = HaproxyStep(
+        type="haproxy",
+        name="shift",
+        socket="{socket}",
+        backend="{backend}",
+        server="{server}",
+        operation=BalancerOperation.WEIGHT,
+        weight="0",
+    )
+    outcome = await balancer.carry_out(step)
+
+    assert (Result.DONE, {"two": 6}) == (outcome.result, await balancer.traffic(6))
+
+
+async def test_an_haproxy_that_hangs_leaves_the_step_unknown(tmp_path: Path) -> None:
+    def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    command = HaproxyCommand(
+        name="drain",
+        socket=address,
+        backend="b",
+        server="s",
+        command="set server b/s state drain",
+        timeout_s=1,
+    )
+    outcome = await HaproxyRunner().run(an_approved(command))
+    server.close()
+    for writer in held:
+        writer.close()
+
+    assert (Result.UNKNOWN, True) == (outcome.result, "it may have taken effect" in outcome.detail)

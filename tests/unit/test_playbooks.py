@@ -199,7 +199,10 @@ def test_whatever_an_entry_lacks_is_reported_before_the_start() -> None:
     )
 
     allows = "checkout allows playbook"
-    there_are = "disable-flag, drain-backend, restart-service, rollback-deploy"
+    there_are = (
+        "disable-flag, drain-backend, restart-host-service, restart-service, rollback-deploy, "
+        "rollback-kubernetes"
+    )
     depended, first, second = ("dependencies", 0), ("playbooks", 0), ("playbooks", 1)
     assert [
         (depended, "checkout depends on 'ledger', which has no entry: add `ledger: {}`, or remove it here"),

@@ -20,7 +20,9 @@ from adapters.slack.views.text import (
     word,
 )
 from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
+from bot.domain.execution import is_idempotent
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
+from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice, TargetAction
 
 
 def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]:
@@ -94,7 +96,7 @@ def _limited(lead: Mrkdwn, text: str, trail: str) -> list[Mrkdwn]:
 
 
 def _small_print_of(plan: Plan, step: PlannedStep) -> list[Mrkdwn]:
-    if not isinstance(step.action, HttpRequest | CommandRun):
+    if isinstance(step.action, Pause | Check):
         return []
     first, *rest = _terms_of(step.action, plan.idempotency_key(step))
     return [join([bold(escape(f"Step {step.index + 1}:")), first], " "), *rest]
@@ -120,6 +122,8 @@ def _action(label: str, action: PlannedAction) -> list[Mrkdwn]:
                 *fences([" ".join(word(part) for part in action.argv)]),
                 *_standard_input(action),
             ]
+        case KubernetesChange() | AnsibleRun() | HaproxyCommand() | Notice():
+            return [title, *rest, *fences(fact_lines(action))]
         case Pause():
             return [Mrkdwn(f"{title} — wait {action.seconds} s"), *rest]
         case Check():
@@ -135,6 +139,9 @@ def _terms_of(action: PlannedAction, key: str | None = None) -> list[Mrkdwn]:
             return [_request_terms(action, key), *_questions(action)]
         case CommandRun():
             return list(_command_terms(action, key))
+        case KubernetesChange() | AnsibleRun() | HaproxyCommand() | Notice():
+            repeat = is_idempotent(action)
+            return [_terms([f"time-out {action.timeout_s} s"], is_idempotent=repeat, key=key)]
         case Pause() | Check():
             return []
         case _:
@@ -148,6 +155,18 @@ def request_lines(request: HttpRequest) -> list[str]:
         *(f"{_header_name(name)}: {literal(value)}" for name, value in request.headers),
     ]
     return head if request.body is None else [*head, "", literal(request.body)]
+
+
+def fact_lines(action: TargetAction) -> list[str]:
+    """Return every field of an action that its other lines do not show, a line each; a text has its own."""
+    lines: list[str] = []
+    for name, value in action.model_dump(mode="json").items():
+        if name in ("name", "timeout_s", "idempotent") or value in (None, []):
+            continue
+        for text in value if isinstance(value, list) else [value]:
+            told = ": ".join(text) if isinstance(text, list) else str(text)
+            lines += [f"{name} = {literal(part)}" for part in told.split("\n")]
+    return lines
 
 
 def signal_lines(signal: Signal) -> list[str]:
@@ -240,15 +259,34 @@ def _who(plan: Plan, *, mentions: bool, on_call: str) -> Iterator[Mrkdwn]:
     people = "one person" if plan.quorum == 1 else f"{plan.quorum} different people"
     named = _approvers(plan.approvers, mentions=mentions, on_call=on_call)
     yield from _chunked(f"*May approve* ({people}): ", named)
+    if plan.narrowed_to is not None:
+        narrowed = _approvers(plan.narrowed_to, mentions=False, on_call=on_call)
+        yield from _chunked("*The policy asks besides for* ", narrowed)
+    yield from _labelled("Approving takes", "; ".join(_what_it_takes(plan)))
     yield Mrkdwn(f"*Until* {clock_time(plan.expires_at)} ({countdown(plan.expires_at)})")
 
 
 def _approvers(approvers: Approvers, *, mentions: bool, on_call: str) -> list[Mrkdwn]:
     named = [mention(user) if mentions else code(user) for user in approvers.users]
+    named += [Mrkdwn(f"members of the user group {code(group)}") for group in approvers.groups]
     if approvers.on_call:
         now = f" (now {shorten(on_call, 200)})" if on_call else ""
-        named.append(Mrkdwn(f"whoever is on call in PagerDuty{now}"))
+        levels = approvers.on_call_levels
+        at = "" if levels is None else f" at level {' or '.join(str(level) for level in levels) or 'none'}"
+        named.append(Mrkdwn(f"whoever is on call in PagerDuty{at}{now}"))
     return named or [escape("nobody")]
+
+
+def _what_it_takes(plan: Plan) -> Iterator[str]:
+    if plan.type_target:
+        yield "the target's name and a reason, typed"
+    if "requester" in plan.excludes:
+        asked = f", {plan.requester}," if plan.requester else ""
+        yield f"somebody else than who asked for this{asked}"
+    elif plan.requester:
+        yield f"(asked for by {plan.requester})"
+    if "author" in plan.excludes:
+        yield "somebody else than the author of the suspect change; two people while nobody knows who that is"
 
 
 def _chunked(lead: str, parts: Iterable[Mrkdwn]) -> Iterator[Mrkdwn]:
