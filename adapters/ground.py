@@ -13,6 +13,7 @@ from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
 from adapters.files.catalogue import read_with_lines
 from adapters.files.loading import at
 from adapters.files.playbooks import missing_from, read_playbooks
+from adapters.files.policy import read_policy
 from adapters.logs import configure_logs
 from adapters.settings import Settings
 from adapters.store.opening import Store, open_store
@@ -22,6 +23,7 @@ from bot.domain.catalogue import Catalogue
 from bot.domain.errors import InvalidCatalogue
 from bot.domain.ids import PlaybookId
 from bot.domain.playbook import LoadedPlaybook
+from bot.domain.policy import Policy
 from bot.domain.redaction import Redactor
 
 
@@ -31,6 +33,7 @@ class Files:
 
     catalogue: Catalogue
     playbooks: Mapping[PlaybookId, LoadedPlaybook]
+    policy: Policy
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Ground:
 
 
 def read_files(settings: Settings) -> Files:
-    """Read the catalogue and the playbooks.
+    """Read the catalogue, the playbooks and the policy.
 
     Raises:
         Invalid: a file is wrong; each problem names its file and line.
@@ -57,7 +60,8 @@ def read_files(settings: Settings) -> Files:
     playbooks = read_playbooks(settings.handrail_playbooks)
     if missing := missing_from(catalogue, playbooks):
         raise InvalidCatalogue("\n".join(at(path, where.of(m.path), m.problem) for m in missing))
-    return Files(catalogue=catalogue, playbooks=playbooks)
+    policy = read_policy(settings.handrail_policy)
+    return Files(catalogue=catalogue, playbooks=playbooks, policy=policy)
 
 
 def database_url(settings: Settings, folder: DataFolder) -> str:

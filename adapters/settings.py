@@ -121,6 +121,9 @@ class Settings(BaseModel):
     )
     handrail_services: Path = Field(default=Path("services.yaml"), description="The service catalogue.")
     handrail_playbooks: Path = Field(default=Path("playbooks"), description="Folder of playbooks.")
+    handrail_policy: Path | None = Field(
+        default=None, description="The policy of approvals; default: the rules that every policy keeps."
+    )
     handrail_mcp: Path | None = Field(
         default=None, description="A file of MCP servers whose read-only tools may be asked."
     )

@@ -72,6 +72,12 @@ class PrometheusTelemetry:
             "Cost of model calls, where prices are set.",
             registry=self.registry,
         )
+        self._policy = Counter(
+            "handrail_policy_files_total",
+            "New contents of the policy file, by whether they were taken.",
+            ["result"],
+            registry=self.registry,
+        )
         self._restarts = Gauge(
             "handrail_child_restarts", "Restarts of an embedded server.", ["child"], registry=self.registry
         )
@@ -108,6 +114,10 @@ class PrometheusTelemetry:
         self._tokens.labels("out").inc(tokens_out)
         if cost_usd is not None:
             self._cost.inc(float(cost_usd))
+
+    def policy_file(self, result: str) -> None:
+        """Count a new content of the policy file: `changed` or `refused`."""
+        self._policy.labels(result).inc()
 
     def child_restarted(self, child: str, restarts: int) -> None:
         self._restarts.labels(child).set(restarts)

@@ -42,8 +42,15 @@ from adapters.pagerduty.dependencies import PagerDutyDependencies
 from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
 from adapters.pagerduty.route import pagerduty_route
+from adapters.policy.opa import OpaReferee
+from adapters.policy.rules import PolicyFile
+from adapters.runners.ansible import AnsibleRunner
 from adapters.runners.command import CommandRunner
+from adapters.runners.haproxy import HaproxyRunner
 from adapters.runners.http import HttpRunner
+from adapters.runners.kubernetes import KubernetesRunner
+from adapters.runners.notify import NotifyRunner
+from adapters.runners.tokens import ServiceAccountTokens
 from adapters.runners.waiting import CheckRunner, PauseRunner
 from adapters.settings import Settings
 from adapters.slack.api import Installation, SlackApi, read_installation, slack_api
@@ -209,13 +216,24 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     stack.push_async_callback(redis.aclose)
     scratch = core.folder.path / "commands"
     scratch.mkdir(mode=0o700, exist_ok=True)
+    plays = core.folder.path / "plays"
+    plays.mkdir(mode=0o700, exist_ok=True)
     command_runner = CommandRunner(
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         path=os.environ.get("PATH", os.defpath),
         cwd=scratch,
     )
+    policies = PolicyFile(
+        settings.handrail_policy,
+        core.files.policy,
+        audit=core.store.audit,
+        count=core.telemetry.policy_file,
+    )
+    await stack.enter_async_context(beside(policies.follow()))
     world = World(
         clock=core.clock,
+        policies=policies,
+        referee=OpaReferee(client, policies),
         incidents=incidents,
         ledger=RedisChangeLedger(redis),
         chat=slack.chat,
@@ -231,6 +249,12 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         runners={
             "http": HttpRunner(client, settings.secrets),
             "command": command_runner,
+            "kubernetes": KubernetesRunner(
+                settings.secrets, ServiceAccountTokens(settings.secrets, core.clock)
+            ),
+            "haproxy": HaproxyRunner(),
+            "ansible": AnsibleRunner(folder=plays, path=os.environ.get("PATH", os.defpath)),
+            "notify": NotifyRunner(slack.chat, core.store.incidents, incidents),
             "wait": PauseRunner(),
             "verify": CheckRunner(signals, core.clock),
         },

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from bot.domain.approval import Action, Click, click_id
+from bot.domain.approval import Action, Click, Confirmation, click_id
 from bot.domain.errors import Invalid
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ChangeId, ClickId, Digest, IncidentId, ProposalId, SlackUserId, sha256_hex
@@ -47,7 +47,10 @@ class ButtonPressed(Frozen):
     team_id: str
     channel: str
     message_ts: str
+    action_ts: str = ""
     trigger_id: str
+    confirmation: Confirmation | None = None
+    """What was typed into the window that the button opened."""
 
     @property
     def key(self) -> str:
@@ -65,6 +68,9 @@ class ButtonPressed(Frozen):
             channel=self.channel,
             message_ts=self.message_ts,
             received_at=received_at,
+            action_ts=self.action_ts,
+            trigger_id=self.trigger_id,
+            confirmation=self.confirmation,
         )
 
 
@@ -165,26 +171,26 @@ def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | F
         Invalid: the payload is not of a button that this version of the card has.
     """
     pressed = _only_action(body)
-    id_, value = _text(pressed, "action_id"), _text(pressed, "value")
-    container, user = _mapping(body, "container"), SlackUserId(_text(_mapping(body, "user"), "id"))
+    id_, value = text_of(pressed, "action_id"), text_of(pressed, "value")
+    container, user = mapping_of(body, "container"), SlackUserId(text_of(mapping_of(body, "user"), "id"))
     # A modal has no message: what was pressed in it is known by the view.
-    where = _text(container, "view_id" if container.get("type") == "view" else "message_ts")
+    where = text_of(container, "view_id" if container.get("type") == "view" else "message_ts")
     click = click_id(
-        team=_team(body),
+        team=team_of(body),
         user=user,
         message_ts=where,
         action_id=id_,
-        action_ts=_text(pressed, "action_ts"),
+        action_ts=text_of(pressed, "action_ts"),
         value=value,
     )
-    said = _value(value)
+    said = json_object(value)
     if id_ in _VERDICTS:
         return _feedback(body, _VERDICTS[id_], said, click, user)
-    channel, trigger = _text(container, "channel_id"), _text(body, "trigger_id")
+    channel, trigger = text_of(container, "channel_id"), text_of(body, "trigger_id")
     if id_ == DETAILS:
         return DetailsAsked(
             click_id=click,
-            incident_id=IncidentId(_text(said, "i")),
+            incident_id=IncidentId(text_of(said, "i")),
             user_id=user,
             channel=channel,
             message_ts=where,
@@ -193,12 +199,13 @@ def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | F
     return ButtonPressed(
         click_id=click,
         action=_action(id_),
-        proposal_id=ProposalId(_text(said, "p")),
-        digest=_digest(said),
+        proposal_id=ProposalId(text_of(said, "p")),
+        digest=digest_of(said),
         user_id=user,
-        team_id=_team(body),
+        team_id=team_of(body),
         channel=channel,
         message_ts=where,
+        action_ts=text_of(pressed, "action_ts"),
         trigger_id=trigger,
     )
 
@@ -211,18 +218,18 @@ def _feedback(
     user: SlackUserId,
 ) -> FeedbackGiven:
     """Return what was said of a suspect: on the card, in Details, or in Details shown as a message."""
-    container = _mapping(body, "container")
+    container = mapping_of(body, "container")
     is_on_card = container.get("type") == "message" and container.get("is_ephemeral") is not True
     return FeedbackGiven(
         click_id=click,
         verdict=verdict,
-        incident_id=IncidentId(_text(said, "i")),
-        change_id=ChangeId(_text(said, "c")),
-        digest=_digest(said),
+        incident_id=IncidentId(text_of(said, "i")),
+        change_id=ChangeId(text_of(said, "c")),
+        digest=digest_of(said),
         user_id=user,
-        team_id=_team(body),
-        channel=_text(container, "channel_id") if "channel_id" in container else _text(said, "k"),
-        message_ts=_text(container, "message_ts") if is_on_card else None,
+        team_id=team_of(body),
+        channel=text_of(container, "channel_id") if "channel_id" in container else text_of(said, "k"),
+        message_ts=text_of(container, "message_ts") if is_on_card else None,
     )
 
 
@@ -234,11 +241,11 @@ def parse_command(body: Mapping[str, object]) -> CommandGiven:
     """
     text = body.get("text")
     return CommandGiven(
-        command=_text(body, "command"),
+        command=text_of(body, "command"),
         text=text[:_LONGEST_TEXT] if isinstance(text, str) else "",
-        user_id=SlackUserId(_text(body, "user_id")),
-        channel=_text(body, "channel_id"),
-        trigger_id=_text(body, "trigger_id"),
+        user_id=SlackUserId(text_of(body, "user_id")),
+        channel=text_of(body, "channel_id"),
+        trigger_id=text_of(body, "trigger_id"),
     )
 
 
@@ -281,7 +288,8 @@ def _action(id_: str) -> Action:
         raise Invalid(f"No button of this version is called {id_[:80]!r}.") from exc
 
 
-def _value(value: str) -> Mapping[str, object]:
+def json_object(value: str) -> Mapping[str, object]:
+    """Return the object that a button or a window carries. Raises `Invalid`."""
     try:
         said = json.loads(value)
     except (ValueError, RecursionError) as exc:
@@ -291,27 +299,30 @@ def _value(value: str) -> Mapping[str, object]:
     return said
 
 
-def _digest(said: Mapping[str, object]) -> Digest:
-    digest = _text(said, "d")
+def digest_of(said: Mapping[str, object]) -> Digest:
+    """Return the plan's digest that a button or a window carries. Raises `Invalid`."""
+    digest = text_of(said, "d")
     if not _DIGEST.fullmatch(digest):
         raise Invalid("A button's digest is not one.")
     return Digest(digest)
 
 
-def _team(body: Mapping[str, object]) -> str:
+def team_of(body: Mapping[str, object]) -> str:
     """Return the team in whose name the person acts; on a grid the payload's own may be absent."""
     team = body.get("team")
-    return _text(team, "id") if isinstance(team, Mapping) else _text(_mapping(body, "user"), "team_id")
+    return text_of(team, "id") if isinstance(team, Mapping) else text_of(mapping_of(body, "user"), "team_id")
 
 
-def _mapping(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+def mapping_of(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Return the object called *name*. Raises `Invalid`."""
     found = body.get(name)
     if not isinstance(found, Mapping):
         raise Invalid(f"A Slack payload has no {name!r}.")
     return found
 
 
-def _text(body: Mapping[str, object], name: str) -> str:
+def text_of(body: Mapping[str, object], name: str) -> str:
+    """Return the text called *name*, which is not empty. Raises `Invalid`."""
     found = body.get(name)
     if not isinstance(found, str) or not found or len(found) > _LONGEST_TEXT:
         raise Invalid(f"A Slack payload has no usable {name!r}.")

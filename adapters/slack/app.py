@@ -28,6 +28,7 @@ from adapters.slack.actions import (
     who_and_where,
 )
 from adapters.slack.api import SLACK_API, Installation, quiet_logger
+from adapters.slack.submissions import CONFIRM, REASON, Mistyped, parse_confirmation
 from adapters.slack.verify import Verified
 from bot.domain.errors import HandrailError, Invalid, Unavailable
 from bot.domain.ids import SlackUserId
@@ -63,6 +64,19 @@ class Intake:
             return BoltResponse(status=200)
         await self._say(body, "I could not take that: my queue does not answer. Press again in a moment.")
         return BoltResponse(status=503)
+
+    async def confirm(self, body: Mapping[str, object]) -> Mapping[str, str]:
+        """Take a confirmed approval; return what to say under the fields, nothing once it is stored."""
+        try:
+            action = parse_confirmation(body)
+        except Invalid as exc:
+            log.warning("slack_window_not_understood", why=str(exc))
+            return {REASON: "I do not know this window. Close it, and press the button again."}
+        if isinstance(action, Mistyped):
+            return action.errors
+        if await self._stored(action):
+            return {}
+        return {REASON: "I could not take that: my queue does not answer. Try again in a moment."}
 
     async def command(self, body: Mapping[str, object]) -> str:
         """Take a slash command; return what the person reads at once, nothing when the answer follows."""
@@ -130,6 +144,11 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
     async def command(ack: AsyncAck, body: dict[str, object]) -> BoltResponse:
         return await ack(await intake.command(body))
 
+    async def confirm(ack: AsyncAck, body: dict[str, object]) -> BoltResponse:
+        errors = await intake.confirm(body)
+        return await ack(response_action="errors", errors=dict(errors)) if errors else await ack()
+
+    app.view(CONFIRM)(confirm)
     app.action(re.compile(f"^{re.escape(PREFIX)}"))(press)
     app.command(COMMAND)(command)
     return app

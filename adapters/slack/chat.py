@@ -10,8 +10,10 @@ from adapters.slack.api import Installation, Method, SlackApi
 from adapters.slack.pace import Edits, Pace
 from adapters.slack.views.blocks import PARAGRAPH, sections
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
+from adapters.slack.views.confirming import confirm_modal
 from adapters.slack.views.document import document_blocks, document_modal, document_text
 from adapters.slack.views.text import pieces, sentence, shorten
+from bot.domain.approval import Question
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import RateLimited, Unavailable, Unclear
@@ -120,6 +122,10 @@ class SlackChat:
 
     async def show_details(self, trigger_id: str, document: Document) -> None:
         view = document_modal(document)
+        await self._api.write(Method.OPEN_VIEW, {"trigger_id": trigger_id, "view": view})
+
+    async def ask_to_confirm(self, trigger_id: str, question: Question) -> None:
+        view = confirm_modal(question)
         await self._api.write(Method.OPEN_VIEW, {"trigger_id": trigger_id, "view": view})
 
     async def _post(

@@ -11,7 +11,7 @@ from bot.domain.catalogue import Service
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import InvalidPlan
 from bot.domain.execution import Claim, Result
-from bot.domain.ids import Digest, ServiceName, SlackUserId
+from bot.domain.ids import Digest, PlaybookId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan, PlannedStep
@@ -32,19 +32,22 @@ def draft_plan(
     found: OnRecord,
     basis: Basis | None,
     requester: SlackUserId | None = None,
+    wanted: PlaybookId | None = None,
 ) -> Plan:
     """Return the plan to propose for the incident. *requester* is who asked for it, if anybody did.
+
+    The playbook is the one that a person *wanted* by name, else the first that answers the cause.
 
     Raises:
         NoPlaybook: no allowed playbook answers this cause, or the one that does cannot be filled.
     """
     if found.proposals and found.proposals[-1].state in HOLDS_TARGET:
         raise NoPlaybook("an execution for this incident has not come to its end")
-    name = suspect.service if suspect else incident.service
+    name = place_of(world, incident, suspect, wanted)
     service = world.catalogue.services.get(name) if name else None
     if name is None or service is None:
         raise NoPlaybook(f"{name or 'the service'} has no entry in services.yaml")
-    chosen = choose_playbook(world, service, suspect)
+    chosen = world.playbooks[wanted] if wanted else choose_playbook(world, service, suspect)
     try:
         plan = _plan(world, incident, suspect, evidence, name, service, chosen, found, basis)
         plan = _under_policy(plan, world.policies.current(), found.now, requester)
@@ -56,6 +59,25 @@ def draft_plan(
             "write secret:NAME instead"
         )
     return plan
+
+
+def place_of(
+    world: World, incident: Incident, suspect: ChangeEvent | None, wanted: PlaybookId | None
+) -> ServiceName | None:
+    """Return the service on which a plan acts: the suspect's, else the incident's.
+
+    Raises:
+        NoPlaybook: none of them allows the playbook that is *wanted*.
+    """
+    near = [name for name in (suspect.service if suspect else None, incident.service) if name]
+    if wanted is None:
+        return near[0] if near else None
+    allowed = {name: world.catalogue.services[name].playbooks for name in near if name in world.catalogue.services}
+    for name, playbooks in allowed.items():
+        if wanted in playbooks and wanted in world.playbooks:
+            return name
+    listed = "; ".join(f"{name}: {', '.join(ids) or 'none'}" for name, ids in allowed.items())
+    raise NoPlaybook(f"playbook {wanted} is on no allow-list here ({listed or 'no service is mapped'})")
 
 
 def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None) -> LoadedPlaybook:

@@ -60,6 +60,10 @@ class Act(StrEnum):
     REVIVED = "revived"
     EPOCH_RAISED = "epoch_raised"
 
+    POLICY_CHANGED = "policy_changed"
+    POLICY_REFUSED = "policy_refused"
+    """A new policy file is wrong or too loose: the one before stays in force."""
+
     POST_CLAIMED = "post_claimed"
     POST_SENT = "post_sent"
 

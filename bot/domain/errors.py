@@ -4,6 +4,7 @@ HandrailError
 ├── Invalid                 the input is wrong: show the message to whoever wrote it
 │   ├── InvalidPlaybook     names the file and the line
 │   ├── InvalidCatalogue    names services.yaml and the entry
+│   ├── InvalidPolicy       names policy.yaml and the line, or what it loosens
 │   └── InvalidPlan         a plan that must not be offered
 ├── Refused                 somebody asked for what they may not have: tell them privately
 ├── Unavailable             a neighbour did not answer: try again later
@@ -30,6 +31,10 @@ class InvalidPlaybook(Invalid):
 
 class InvalidCatalogue(Invalid):
     """The service catalogue cannot be used; the message names the entry and the remedy."""
+
+
+class InvalidPolicy(Invalid):
+    """The policy cannot be used; the message names the file and the line, or what it lets through."""
 
 
 class InvalidPlan(Invalid):

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, assert_never
 
 from pydantic import AwareDatetime
 
-from bot.domain.approval import Circumstances, faithful_plan
+from bot.domain.approval import Circumstances, different_people, faithful_plan, needed_for
 from bot.domain.freshness import Freshness, stale
 from bot.domain.frozen import Frozen
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
-from bot.domain.plan import CommandRun, HttpRequest, Plan, PlannedAction, PlannedStep
+from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep
 from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
 
 class Result(StrEnum):
@@ -194,16 +195,21 @@ def _exit(record: ProposalRecord, state: ProposalState) -> ProposalState | None:
 
 
 def _approval_missing(record: ProposalRecord, plan: Plan) -> str | None:
-    people = {approval.user_id for approval in record.approvals if approval.digest == record.digest}
-    if len(people) < plan.quorum:
-        return f"{len(people)} of {plan.quorum} approvals"
-    return None
+    people = different_people(a for a in record.approvals if a.digest == record.digest)
+    needed = needed_for(record, plan)
+    return f"{people} of {needed} approvals" if people < needed else None
 
 
 def is_idempotent(action: PlannedAction) -> bool:
     """Say whether the effect may be asked for again under the same key after a lost answer."""
     match action:
-        case HttpRequest() | CommandRun():
+        case HttpRequest() | CommandRun() | AnsibleRun():
             return action.idempotent
-        case _:
+        case KubernetesChange() | HaproxyCommand():
+            return True  # They say how it shall be, and the first looks for its own mark before it acts.
+        case Notice():
+            return False  # People would read it twice.
+        case Pause() | Check():
             return True  # Waiting and looking change nothing.
+        case _:
+            assert_never(action)

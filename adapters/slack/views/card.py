@@ -139,8 +139,7 @@ def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     """Return where the proposal stands: what came of it, who said what, what ran."""
     lines = [_state(offer, detail), bold(shorten(offer.outcome, detail.title))]
     lines += [_approval(one, offer) for one in offer.approvals[:6]]
-    if offer.state in (_S.PROPOSED, _S.APPROVED) and offer.plan.quorum > 1:
-        lines.append(escape(f"{len(offer.approvals)} of {offer.plan.quorum} approvals"))
+    lines += _count(offer)
     if offer.denied_by and offer.denied_by not in offer.outcome:
         lines.append(Mrkdwn(f"Denied by {shorten(offer.denied_by, 80)}"))
     lines += [_progress(one, detail) for one in offer.progress[-12:]]
@@ -149,11 +148,25 @@ def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     return lines
 
 
+def _count(offer: Offer) -> list[Mrkdwn]:
+    """Return how many of the people it takes have approved, such as `1 of 2: Dana; one more person`."""
+    needed = max(offer.plan.quorum, *(one.needed for one in offer.approvals), 1)
+    missing = needed - len(offer.approvals)
+    if offer.state is not _S.PROPOSED or needed == 1 or not offer.approvals:
+        return []
+    names = ", ".join(one.name for one in offer.approvals)
+    more = "one more person" if missing == 1 else f"{missing} more people"
+    return [
+        join([bold(escape(f"{len(offer.approvals)} of {needed}:")), shorten(f"{names}; {more}", 200)], " ")
+    ]
+
+
 def _approval(one: Approval, offer: Offer) -> Mrkdwn:
     name, at = shorten(one.name, 80), clock_time(one.at)
     if offer.state is _S.DENIED:
         return Mrkdwn(f"The approval by {name} at {at} was taken back")
-    return Mrkdwn(f"Approved by {name} at {at} ({shorten(one.grounds, 80)})")
+    said = Mrkdwn(f"Approved by {name} at {at} ({shorten(one.grounds, 80)})")
+    return join([said, shorten(one.reason, 200)], ": ") if one.reason else said
 
 
 def _state(offer: Offer, detail: Detail) -> Mrkdwn:

@@ -13,6 +13,7 @@ BUTTON_TEXT = 75
 BUTTON_VALUE = 2_000
 ACTION_ID = 255
 VIEW_TITLE = 24
+VIEW_METADATA = 3_000
 FALLBACK_TEXT = 4_000  # chat.update refuses more; chat.postMessage would take 40,000.
 MESSAGE_TEXT = 12_000  # Undocumented: over all texts of one message Slack answers msg_blocks_too_long.
 

@@ -1,0 +1,1 @@
+"""The policy in force: the file's rules, and a server that may refuse more."""
