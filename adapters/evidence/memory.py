@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.catalogue import ExpositionSignal, LogStore, Metric
+from bot.domain.catalogue import ExpositionSignal, HttpVersion, LogStore, Metric
 from bot.domain.diagnosis import Window
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import ServiceName
@@ -73,3 +73,15 @@ class MemoryTools:
     async def ask(self, inquiry: Inquiry) -> Sequence[AddedAnswer]:
         self.asked.append(inquiry)
         return self._answers
+
+
+class MemoryVersions:
+    """Versions by the address that says them; an address that is not known is `Unavailable`."""
+
+    def __init__(self, serving: Mapping[str, str] | None = None) -> None:
+        self.by_url = dict(serving or {})
+
+    async def serving(self, source: HttpVersion) -> str:
+        if source.url not in self.by_url:
+            raise Unavailable(f"{source.url} gave nothing (ConnectError)")
+        return self.by_url[source.url]
