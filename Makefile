@@ -52,7 +52,7 @@ prove: $(STAMP) peers ## Play the full counts of the safety proofs (20 minutes a
 # skipped without them.
 PEERS := bubblewrap chromium haproxy prometheus spin gcc
 peers:
-	@missing=""; for peer in $(PEERS); do command -v $$peer >/dev/null 2>&1 || missing="$$missing $$peer"; done; \
+	@missing=""; for peer in $(PEERS); do command -v $$peer >/dev/null 2>&1 || dpkg -s $$peer >/dev/null 2>&1 || missing="$$missing $$peer"; done; \
 	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  echo "Installing from Debian for the tests:$$missing"; \

@@ -45,9 +45,14 @@ from adapters.pagerduty.route import pagerduty_route
 from adapters.policy.opa import OpaReferee
 from adapters.policy.rules import PolicyFile
 from adapters.runners.ansible import AnsibleRunner
+from adapters.runners.ansible import AnsibleRunner
 from adapters.runners.command import CommandRunner
 from adapters.runners.haproxy import HaproxyRunner
+from adapters.runners.haproxy import HaproxyRunner
 from adapters.runners.http import HttpRunner
+from adapters.runners.kubernetes import KubernetesRunner
+from adapters.runners.notify import NotifyRunner
+from adapters.runners.tokens import ServiceAccountTokens
 from adapters.runners.kubernetes import KubernetesRunner
 from adapters.runners.notify import NotifyRunner
 from adapters.runners.tokens import ServiceAccountTokens
@@ -218,6 +223,8 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     scratch.mkdir(mode=0o700, exist_ok=True)
     plays = core.folder.path / "plays"
     plays.mkdir(mode=0o700, exist_ok=True)
+    plays = core.folder.path / "plays"
+    plays.mkdir(mode=0o700, exist_ok=True)
     command_runner = CommandRunner(
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         path=os.environ.get("PATH", os.defpath),
@@ -249,6 +256,12 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         runners={
             "http": HttpRunner(client, settings.secrets),
             "command": command_runner,
+            "kubernetes": KubernetesRunner(
+                settings.secrets, ServiceAccountTokens(settings.secrets, core.clock)
+            ),
+            "haproxy": HaproxyRunner(),
+            "ansible": AnsibleRunner(folder=plays, path=os.environ.get("PATH", os.defpath)),
+            "notify": NotifyRunner(slack.chat, core.store.incidents, incidents),
             "kubernetes": KubernetesRunner(
                 settings.secrets, ServiceAccountTokens(settings.secrets, core.clock)
             ),

@@ -13,6 +13,7 @@ from bot.app.drafts import Draft
 from bot.app.freshness import basis_of
 from bot.app.group import settle
 from bot.app.observe import Observed, observe
+from bot.app.previewing import with_previews
 from bot.app.propose import NoPlaybook, draft_plan, is_live
 from bot.app.raw_facts import raw_facts
 from bot.app.unknown import closed_as_unknown, is_nobodys, is_stale
@@ -181,7 +182,8 @@ async def _drafted(
     name = suspect.service if suspect else incident.service
     basis = await basis_of(world, name, suspect) if name in world.catalogue.services and name else None
     found = await world.gate.on_record(incident.id)
-    return draft_plan(world, incident, suspect, evidence, found, basis, requester)
+    plan = draft_plan(world, incident, suspect, evidence, found, basis, requester)
+    return await with_previews(world, plan)
 
 
 def _still_saying(before: Assessment | None, cause: Cause) -> Cause:

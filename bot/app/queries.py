@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from bot.app.also import also_shown, muted, standing_of
 from bot.app.asking import other_asks
 from bot.app.group import split
+from bot.app.previewing import preview_sections
 from bot.app.show import status_line
 from bot.app.wording import change_name, clock_time, counted, duration, percent, stated_confidence, weighed
 from bot.app.world import World
@@ -216,9 +217,19 @@ async def details(world: World, incident: IncidentId) -> Document:
         for entry in entries[-_MOST:]
     )
     recorded = Section(heading="Record", lines=told or lines(["empty"]))
+    previews = [s for last in proposals[-1:] for s in preview_sections(Plan.from_bytes(last.plan), entries)]
     return Document(
         title=f"Details of {record.incident.title or incident}",
-        sections=(*plans[:1], *_cause(record), *shared, *around, *_weights(record), *plans[1:], recorded),
+        sections=(
+            *plans[:1],
+            *previews,
+            *_cause(record),
+            *shared,
+            *around,
+            *_weights(record),
+            *plans[1:],
+            recorded,
+        ),
         asks=other_asks(record),
     )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from bot.app.drafts import Drafts
+from bot.app.latecomers import Latecomers
 from bot.app.stories import Stories
 from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PlaybookId
@@ -138,6 +139,7 @@ class World:
     turns: Turns = field(default_factory=Turns)
     bell: Bell = field(default_factory=Bell)
     drafts: Drafts = field(default_factory=Drafts)
+    latecomers: Latecomers = field(default_factory=Latecomers)
     stories: Stories = field(default_factory=Stories)
     sources: Sources = Sources()
     policies: Policies = OnePolicy()
