@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, assert_never, assert_never
+from typing import Literal, assert_never
 
 from pydantic import AwareDatetime
 
@@ -12,7 +12,6 @@ from bot.domain.frozen import Frozen
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep
 from bot.domain.proposal import ProposalRecord, ProposalState
-from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
 
