@@ -342,6 +342,13 @@ class Gate(Protocol):
         """Record what came of a started proposal; frees the target when the state no longer holds it."""
         ...
 
+    async def stop(self, proposal: ProposalId, person: Person) -> ProposalState | None:
+        """Withdraw what has not started, or let no further step of what runs start; None when it is over.
+
+        What runs becomes `UNKNOWN` while a step of it has no end, which a person then tells, else `FAILED`.
+        """
+        ...
+
     async def remark(self, proposal: ProposalId, text: str) -> None:
         """Replace the words beside the proposal's state; the state stays."""
         ...

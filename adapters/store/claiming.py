@@ -20,9 +20,10 @@ from bot.domain.execution import (
 )
 from bot.domain.freshness import Freshness
 from bot.domain.ids import EffectKey, ProposalId
+from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.policy import FLOOR, Policy
-from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState, approval_statement
+from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState, approval_statement
 
 ENDS: Final = frozenset(
     {
@@ -201,6 +202,22 @@ def conclude(tx: Transaction, proposal: ProposalId, state: ProposalState, detail
     if after.state not in HOLDS_TARGET:
         tx.rows.targets.free(record.id)
     return after
+
+
+def stop(tx: Transaction, proposal: ProposalId, person: Person) -> ProposalState | None:
+    """Take a proposal off before its start, or end it between steps; None when there is nothing to stop."""
+    record, why = tx.proposal(proposal), f"stopped by {person.name}"
+    if record.state in LIVE:
+        tx.append(entries.stopped(record, person))
+        return leave(tx, record, ProposalState.CANCELLED, why).state
+    if record.state is not ProposalState.STARTED:
+        return None
+    tx.append(entries.stopped(record, person))
+    running = [claim for claim in tx.rows.claims.of_proposal(proposal) if claim.outcome is None]
+    if running:
+        said = f"{why} while a step ran; whether that took effect is for a person to say"
+        return conclude(tx, proposal, ProposalState.UNKNOWN, said).state
+    return conclude(tx, proposal, ProposalState.FAILED, f"{why}; its further steps do not start").state
 
 
 def remark(tx: Transaction, proposal: ProposalId, text: str) -> None:

@@ -15,9 +15,11 @@ from bot.domain.freshness import Freshness
 from bot.domain.ids import Digest, IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Label
 from bot.domain.merging import Member, MergeAct
+from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
+from bot.domain.rejection import fingerprint
 from bot.domain.seal import PublicKey
 
 SELF = "handrail"
@@ -127,6 +129,7 @@ def decided(decision: Decision, record: ProposalRecord | None, plan: Plan | None
             **_press(decision),
             "policy_version": plan.policy_version if plan else None,
             "state": ruling.state.value if ruling.state else None,
+            **_rejected(decision, plan),
         },
         texts={"grounds": decision.permission.grounds, "text": ruling.text, **_typed(click)},
         actor=click.user_id,
@@ -263,6 +266,16 @@ def posted(act: Act, post: Post) -> Draft:
         incident=post.incident,
         facts={"key": post.key, "possibly_double": post.possibly_double},
     )
+
+
+def _rejected(decision: Decision, plan: Plan | None) -> dict[str, Scalar]:
+    """Name what a denial rejected, so that it can be told when the same is proposed again."""
+    is_denial = decision.click.action is Action.DENY and decision.ruling.is_accepted
+    return {"fingerprint": fingerprint(plan)} if is_denial and plan is not None else {}
+
+
+def stopped(record: ProposalRecord, person: Person) -> Draft:
+    return Draft(act=Act.STOPPED, incident=record.incident, facts=_which(record), actor=person.id)
 
 
 def _which(record: ProposalRecord) -> dict[str, Scalar]:

@@ -88,6 +88,9 @@ class StoredGate:
         """Raises `Tampered` when *state* may not follow. *detail* becomes the record's reason."""
         return await self._transactions.write(lambda tx: claiming.conclude(tx, proposal, state, detail))
 
+    async def stop(self, proposal: ProposalId, person: Person) -> ProposalState | None:
+        return await self._transactions.write(lambda tx: claiming.stop(tx, proposal, person))
+
     async def remark(self, proposal: ProposalId, text: str) -> None:
         await self._transactions.write(lambda tx: claiming.remark(tx, proposal, text))
 

@@ -45,10 +45,9 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
             update={"approvals": (*after.approvals, _approval(tx, record, decision, person))}
         )
     if ruling.is_accepted and action is Action.DENY:
-        after = after.model_copy(update={"denied_by": person.name, "reason": f"denied by {person.name}"})
+        after = after.model_copy(update={"denied_by": person.name})
     if ruling.state is not None:
-        reason = ruling.text if ruling.state is ProposalState.EXPIRED else None
-        after = moved(tx, after, ruling.state, reason)
+        after = moved(tx, after, ruling.state, _reason(tx, decision, person))
     if after == record:
         return
     tx.rows.proposals.put(after)
@@ -56,6 +55,23 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
         tx.append(entries.left(after))
     if record.state in HOLDS_TARGET and after.state not in HOLDS_TARGET:
         tx.rows.targets.free(record.id)
+
+
+def _reason(tx: Transaction, decision: Decision, person: Person) -> str | None:
+    """Return what stands beside the proposal's next state; None leaves what stands there."""
+    typed = decision.click.confirmation
+    why = f" ({tx.redact(typed.reason)})" if typed is not None and typed.reason else ""
+    if not decision.ruling.is_accepted:
+        return decision.ruling.text
+    match decision.click.action:
+        case Action.DENY:
+            return f"denied by {person.name}{why}"
+        case Action.IT_RAN:
+            return f"{person.name} says that it ran"
+        case Action.IT_DID_NOT:
+            return f"{person.name} says that it did not run"
+        case Action.APPROVE | Action.PROPOSE_AGAIN | Action.CHECK_AGAIN:
+            return None
 
 
 def _approval(tx: Transaction, record: ProposalRecord, decision: Decision, person: Person) -> Approval:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.app.filling import fill
 from bot.app.rendering import fill_parameters, render_check, render_step
+from bot.app.wording import clock_time
 from bot.app.world import World
 from bot.domain.basis import Basis
 from bot.domain.catalogue import Service
@@ -18,6 +19,7 @@ from bot.domain.plan import Plan, PlannedStep
 from bot.domain.playbook import Fact, LoadedPlaybook
 from bot.domain.policy import Policy
 from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState
+from bot.domain.rejection import denied_before
 
 
 class NoPlaybook(InvalidPlan):
@@ -53,6 +55,10 @@ def draft_plan(
         plan = _under_policy(plan, world.policies.current(), found.now, requester)
     except InvalidPlan as exc:
         raise NoPlaybook(f"playbook {chosen.playbook.id}: {exc}") from exc
+    if requester is None and (denied := denied_before(plan, found.proposals)) is not None:
+        raise NoPlaybook(
+            f"{denied.reason} at {clock_time(denied.changed_at)}: it is not offered again by itself"
+        )
     if world.redactor.would_change(plan.to_bytes().decode()):
         raise NoPlaybook(
             f"playbook {chosen.playbook.id}: its plan holds something that looks like a secret; "
@@ -72,7 +78,9 @@ def place_of(
     near = [name for name in (suspect.service if suspect else None, incident.service) if name]
     if wanted is None:
         return near[0] if near else None
-    allowed = {name: world.catalogue.services[name].playbooks for name in near if name in world.catalogue.services}
+    allowed = {
+        name: world.catalogue.services[name].playbooks for name in near if name in world.catalogue.services
+    }
     for name, playbooks in allowed.items():
         if wanted in playbooks and wanted in world.playbooks:
             return name

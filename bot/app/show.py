@@ -226,10 +226,11 @@ def _outcome(last: ProposalRecord) -> str:
         case ProposalState.EXPIRED:
             return f"Expired at {at}: nobody decided in time. Nothing ran."
         case ProposalState.DENIED:
-            return f"Denied by {last.denied_by} at {at}. Nothing ran."
+            denied = last.reason[:1].upper() + last.reason[1:]
+            return f"{denied} at {at}: not offered again by itself. Nothing ran."
         case ProposalState.CANCELLED:
             return f"Withdrawn at {at}: {last.reason}. Nothing ran."
         case ProposalState.SUPERSEDED:
-            return f"Replaced at {at}: {last.reason}. Nothing ran."
+            return f"Out of date since {at}: {last.reason}. Nothing ran."
         case _:
             return ""

@@ -56,6 +56,8 @@ class Act(StrEnum):
     SPLIT = "split"
     """A person undid a merge."""
 
+    STOPPED = "stopped"
+    """A person stopped one proposal; the entry after it says what came of that."""
     KILLED = "killed"
     REVIVED = "revived"
     EPOCH_RAISED = "epoch_raised"

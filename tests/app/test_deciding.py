@@ -118,7 +118,7 @@ async def test_a_denial_stands_on_the_card_and_nothing_runs(offered: Bot) -> Non
 
     offer = offered.card.offer
     assert offer is not None
-    assert (S.DENIED, "Denied by Omar at 03:00:05 UTC. Nothing ran.", True) == (
+    assert (S.DENIED, "Denied by Omar at 03:00:05 UTC: not offered again by itself. Nothing ran.", True) == (
         offer.state,
         offer.outcome,
         offer.may_propose_again,

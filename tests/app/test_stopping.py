@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 
 from adapters.runners.plain import PlainRunner
 from bot.app.remediate import check_again
+from bot.app.stop import stop
+from bot.domain.approval import Action
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
+from bot.domain.ids import IncidentId
 from bot.domain.proposal import ProposalState
 from tests.app.test_remediating import UNKNOWN, an_approved_bot, the_claim
-from tests.app.world import with_world
+from tests.app.world import DANA, EVE, with_world
+from tests.builders import INCIDENT
 
 S = ProposalState
+ID = IncidentId(INCIDENT)
 RAN = StepOutcome(result=Result.DONE, detail="the target says by key that it ran")
 
 
@@ -103,3 +108,61 @@ async def test_a_target_that_breaks_when_asked_leaves_the_step_unknown() -> None
     await bot.follow()
 
     assert S.UNKNOWN is await bot.state()
+
+
+async def test_a_person_stops_what_has_not_started() -> None:
+    bot = await an_approved_bot()
+    said = await stop(bot.world, ID, EVE)
+    await bot.follow()
+
+    assert ("Stopped before it started: nothing ran.", S.CANCELLED, []) == (
+        said,
+        await bot.state(),
+        bot.runner.ran,
+    )
+    assert "stopped by Dana (on call)" == (await bot.the_last()).reason
+    assert ["stopped", "cancelled"] == (await bot.acts())[-2:]
+
+
+async def test_a_person_stops_what_runs_and_the_child_is_ended() -> None:
+    bot, runner = await an_approved_bot(), Endless()
+    following = asyncio.create_task(with_world(bot, runners={"http": runner}).follow())
+    await runner.started.wait()
+    said = await stop(bot.world, ID, DANA)
+    await following
+
+    assert (S.UNKNOWN, True) == (await bot.state(), runner.was_ended)
+    assert "no further step starts, and the one that ran is being ended" in said
+    assert "stopped by Dana while a step ran" in (await bot.the_last()).reason
+
+
+async def test_between_two_steps_a_stop_lets_no_further_one_start() -> None:
+    bot = await an_approved_bot()
+    step = await the_claim(bot)
+    await bot.world.gate.finish(step.effect_key, 1, StepOutcome(result=Result.DONE))
+    said = await stop(bot.world, ID, DANA)
+    await bot.follow()
+
+    assert "Stopped: no further step starts. What was done stays done." == said
+    assert (S.FAILED, []) == (await bot.state(), bot.runner.ran)
+
+
+async def test_what_is_over_cannot_be_stopped_and_strangers_stop_nothing() -> None:
+    bot = await an_approved_bot()
+    guest = DANA.model_copy(update={"is_guest": True})
+
+    assert "You cannot stop this: guests do not count." == await stop(bot.world, ID, guest)
+    assert "Nothing is proposed for QOTHER." == await stop(bot.world, IncidentId("QOTHER"), DANA)
+    await stop(bot.world, ID, DANA)
+    assert "There is nothing to stop: the last proposal is cancelled." == await stop(bot.world, ID, DANA)
+
+
+async def test_what_a_person_says_of_an_unknown_step_replaces_the_doubt() -> None:
+    bot = await an_approved_bot()
+    bot.runner.ends = [UNKNOWN]
+    await bot.follow()
+    await bot.press(Action.IT_DID_NOT)
+
+    assert (S.FAILED, "Dana says that it did not run") == (await bot.state(), (await bot.the_last()).reason)
+    assert bot.card.offer is not None
+    assert "Dana says that it did not run" == bot.card.offer.outcome
