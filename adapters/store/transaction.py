@@ -88,10 +88,11 @@ class Transaction:
         Raises:
             Unavailable: there is no key, or the chain goes on with another one.
         """
+        ours = self.signer.key  # Without one there is no need to look for the chain's.
         last = last or self.rows.log.last()
         signed = last if last is None or last.seal is not None else self.rows.log.last_signed()
         in_use = key_after(signed) if signed is not None else None
-        if in_use is not None and in_use != self.signer.key:
+        if in_use is not None and in_use != ours:
             self.signer.refresh(in_use)
         if in_use is not None and in_use != self.signer.key:
             raise Unavailable(

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from adapters.store.entries import Draft
 from adapters.store.opening import Store, open_store
 from adapters.store.signing import new_signer
 from bot.domain.approval import Action, Permission
@@ -12,6 +13,7 @@ from tests.bench.report import RESULTS
 from tests.bench.timing import timed_await
 from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, a_record, an_incident, fresh
 
+_BATCH = 5_000
 ALLOWED = Permission(allowed=True, grounds="named approver")
 
 
@@ -37,11 +39,20 @@ async def _measured(file: Path, scale: Scale) -> Sequence[Line]:
     try:
         appends = [await timed_await(_append(store, number)) for number in range(scale.of(300, 3))]
         started = [await _start(store, number) for number in range(scale.of(200, 3))]
+        entries = scale.of(100_000, 50)
+        await _fill(store, entries)
+        whole = await timed_await(store.audit.verify)
     finally:
         await store.close()
     return [
-        latencies("record.append", "one audit entry, chained and on disk", appends),
+        latencies("record.append", "one audit entry, chained, signed and on disk", appends),
         latencies("record.claim", "one claim with its audit entry, on disk", [claim for claim, _ in started]),
+        latencies(
+            "record.verify",
+            f"a record of {entries:,} entries and more checked, every signature",
+            [whole],
+            unit="s",
+        ),
         latencies("record.read", "an incident's proposals read back", [read for _, read in started]),
     ]
 
@@ -52,6 +63,14 @@ def _append(store: Store, number: int) -> Callable[[], Awaitable[object]]:
         "why": "the error rate rose 2 min after the deploy",
     }
     return lambda: store.audit.append("seen", actor="handrail", incident=None, body=body)
+
+
+async def _fill(store: Store, entries: int) -> None:
+    """Add entries in few transactions: only the check of them is measured."""
+    draft = Draft(act="seen", incident=None, facts={"why": "the error rate rose 2 min after the deploy"})
+    for left in range(entries, 0, -_BATCH):
+        count = min(left, _BATCH)
+        await store.transactions.write(lambda tx, count=count: [tx.append(draft) for _ in range(count)])
 
 
 async def _start(store: Store, number: int) -> tuple[float, float]:

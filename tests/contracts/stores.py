@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from adapters.store.opening import Store, open_memory_store, open_store
-from adapters.store.signing import new_signer
+from adapters.store.signing import Signer, new_signer
 from bot.domain.approval import Action, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep
@@ -34,7 +34,7 @@ class Bench:
     def __init__(self, *, url: str | None, time: ManualTime, kill_file: Path) -> None:
         self.url = url
         self.time = time
-        self.signer = new_signer()
+        self.signer: Signer = new_signer()
         self.kill_file = kill_file
         self._open: list[Store] = []
         self.store = self.another()

@@ -12,6 +12,9 @@ from bot.domain.audit import Entry
 from bot.domain.ids import Digest, IncidentId
 from bot.domain.seal import PublicKey, Seal, Signature
 
+# Made once: every entry needs both, and making a statement costs more than running it.
+_LAST: Final = select(audit).order_by(audit.c.seq.desc()).limit(1)
+_ADD: Final = insert(audit)
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -20,12 +23,11 @@ class SqlLog:
     connection: Connection
 
     def last(self) -> Entry | None:
-        found = _entries(self.connection.execute(select(audit).order_by(audit.c.seq.desc()).limit(1)))
+        found = _entries(self.connection.execute(_LAST))
         return found[0] if found else None
 
     def last_signed(self) -> Entry | None:
-        query = select(audit).where(audit.c.key.is_not(None)).order_by(audit.c.seq.desc()).limit(1)
-        found = _entries(self.connection.execute(query))
+        found = _entries(self.connection.execute(_LAST.where(audit.c.key.is_not(None))))
         return found[0] if found else None
 
     def get(self, seq: int) -> Entry | None:
@@ -33,10 +35,13 @@ class SqlLog:
         return found[0] if found else None
 
     def add(self, entry: Entry) -> None:
-        columns = {**entry.model_dump(exclude={"seal"}), "at": entry.at.isoformat()}
-        if entry.seal is not None:
-            columns |= {"key": entry.seal.key, "signature": entry.seal.signature}
-        self.connection.execute(insert(audit).values(columns))
+        columns = {
+            **entry.model_dump(exclude={"seal"}),
+            "at": entry.at.isoformat(),
+            "key": entry.seal.key if entry.seal is not None else None,
+            "signature": entry.seal.signature if entry.seal is not None else None,
+        }
+        self.connection.execute(_ADD, columns)
 
     def drop_until(self, seq: int) -> None:
         """Remove the entries up to *seq*: the one place where the guard is put aside, and back at once.
