@@ -62,6 +62,7 @@ from adapters.slack.api import Installation, SlackApi, read_installation, slack_
 from adapters.slack.app import Intake, bolt_app, slack_route
 from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
+from adapters.slack.origin import reported_to
 from adapters.slack.pace import Pace
 from adapters.slack.socket import socket_mode
 from adapters.store.checkpoint_file import CheckpointFile
@@ -372,13 +373,20 @@ async def _http(stack: AsyncExitStack, core: _Core, slack: _Slack, health: Healt
                 app_token=settings.slack_app_token.get_secret_value(),
                 installation=slack.installation,
                 base_url=settings.slack_api_url,
+                report=reported_to(core.store.audit),
             )
         )
     routes = _webhooks(core)
     if settings.slack_signing_secret is not None:
         secret = settings.slack_signing_secret.get_secret_value()
         routes.append(
-            slack_route(bolt, signing_secret=secret, installation=slack.installation, clock=core.clock)
+            slack_route(
+                bolt,
+                signing_secret=secret,
+                installation=slack.installation,
+                clock=core.clock,
+                report=reported_to(core.store.audit),
+            )
         )
     return http_app(routes, health=health, telemetry=core.telemetry)
 

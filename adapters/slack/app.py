@@ -28,6 +28,7 @@ from adapters.slack.actions import (
     who_and_where,
 )
 from adapters.slack.api import SLACK_API, Installation, quiet_logger
+from adapters.slack.origin import Report
 from adapters.slack.submissions import CONFIRM, REASON, Mistyped, parse_confirmation
 from adapters.slack.verify import Verified
 from bot.domain.errors import HandrailError, Invalid, Unavailable
@@ -165,14 +166,23 @@ def _says_more(record: logging.LogRecord) -> bool:
     return record.getMessage() != _TOKEN_UNUSED
 
 
-def slack_route(app: AsyncApp, *, signing_secret: str, installation: Installation, clock: Clock) -> Route:
-    """Return the route `PATH`: Bolt behind the verifier."""
+def slack_route(
+    app: AsyncApp,
+    *,
+    signing_secret: str,
+    installation: Installation,
+    clock: Clock,
+    report: Report | None = None,
+) -> Route:
+    """Return the route `PATH`: Bolt behind the verifier, which reports what is signed and not ours."""
     handler = AsyncSlackRequestHandler(app)
 
     async def bolt(scope: Scope, receive: Receive, send: Send) -> None:
         response = await handler.handle(Request(scope, receive))
         await response(scope, receive, send)
 
-    gate = Verified(bolt, signing_secret=signing_secret, installation=installation, clock=clock)
+    gate = Verified(
+        bolt, signing_secret=signing_secret, installation=installation, clock=clock, report=report
+    )
     # An object and not a function: Starlette then passes every method on, and the gate answers them.
     return Route(PATH, gate)

@@ -1,13 +1,45 @@
 """Whether a payload comes from our installation: the pinned app, and its workspace or organisation."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import parse_qsl
 
+import structlog
+
 from adapters.slack.api import Installation
-from bot.domain.errors import Invalid
+from bot.domain.audit import Act
+from bot.domain.errors import HandrailError, Invalid
+from bot.ports import AuditLog
+
+log = structlog.get_logger()
 
 _MOST_FIELDS = 100  # A slash command has about fifteen; more is no form of Slack's.
+_ID = re.compile(r"[A-Z0-9]{2,32}")
+_AUDITED_WITHIN_S = 1.0
+
+Report = Callable[[str, Mapping[str, object]], Awaitable[None]]
+"""Writes down that a payload which Slack signed was refused: why, in one word, and the payload."""
+
+
+def reported_to(audit: AuditLog) -> Report:
+    """Return what puts foreign payloads on record, by ids alone: nothing that anybody typed."""
+
+    async def report(why: str, payload: Mapping[str, object]) -> None:
+        told = {name: _known_id(_id(payload, name)) for name in ("team", "enterprise", "user", "channel")}
+        told["app"] = _known_id(payload.get("api_app_id"))
+        body = {"why": why, **told}
+        try:
+            async with asyncio.timeout(_AUDITED_WITHIN_S):
+                await audit.append(
+                    Act.FOREIGN_REFUSED, actor=told["user"] or "unknown", incident=None, body=body
+                )
+        except (HandrailError, TimeoutError) as exc:
+            # It is refused all the same, and Slack waits for the answer.
+            log.error("foreign_payload_not_audited", error=type(exc).__name__, **body)  # noqa: TRY400
+
+    return report
 
 
 def parse_body(content_type: str, body: bytes) -> Mapping[str, object]:
@@ -46,6 +78,10 @@ def refusal_of(installation: Installation, payload: Mapping[str, object]) -> str
 def is_handshake(payload: Mapping[str, object]) -> bool:
     """Say whether Slack only checks the address: such a payload names no team and does nothing."""
     return payload.get("type") == "url_verification"
+
+
+def _known_id(found: object) -> str | None:
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
 def _form(text: str) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.api import SLACK_API, Installation, quiet_logger
-from adapters.slack.origin import refusal_of
+from adapters.slack.origin import Report, refusal_of
 from bot.domain.errors import Invalid
 
 log = structlog.get_logger()
@@ -25,15 +25,25 @@ PING_S = 5.0  # Our choice: how soon a dead connection is noticed and opened ane
 class _CheckedHandler(AsyncSocketModeHandler):
     """Hands an envelope to Bolt only when it is from our installation."""
 
-    def __init__(self, app: AsyncApp, app_token: str, web_client: AsyncWebClient, us: Installation) -> None:
+    def __init__(
+        self,
+        app: AsyncApp,
+        app_token: str,
+        web_client: AsyncWebClient,
+        us: Installation,
+        report: Report | None,
+    ) -> None:
         super().__init__(app, app_token, logger=quiet_logger(), web_client=web_client, ping_interval=PING_S)
         self._us = us
+        self._report = report
 
     async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
         payload: Mapping[str, object] = req.payload if isinstance(req.payload, dict) else {}
         foreign = refusal_of(self._us, payload)
         if foreign is not None:
             log.warning("slack_envelope_refused", why=foreign)
+            if self._report is not None:
+                await self._report(foreign, payload)
             # Acknowledged without effect, or Slack would send it again.
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
             return
@@ -42,13 +52,18 @@ class _CheckedHandler(AsyncSocketModeHandler):
 
 @asynccontextmanager
 async def socket_mode(
-    app: AsyncApp, *, app_token: str, installation: Installation, base_url: str = SLACK_API
+    app: AsyncApp,
+    *,
+    app_token: str,
+    installation: Installation,
+    base_url: str = SLACK_API,
+    report: Report | None = None,
 ) -> AsyncIterator[None]:
     """Receive over Socket Mode for the length of the block; lost connections are opened again."""
     if not app_token.strip():
         raise Invalid("SLACK_APP_TOKEN is empty: set the app-level token (xapp-…) with connections:write.")
     handler = _CheckedHandler(
-        app, app_token, AsyncWebClient(base_url=base_url, logger=quiet_logger()), installation
+        app, app_token, AsyncWebClient(base_url=base_url, logger=quiet_logger()), installation, report
     )
     opening: Awaitable[None] = handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's own gap.
     connecting = asyncio.ensure_future(opening)

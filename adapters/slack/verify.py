@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.slack.api import Installation
-from adapters.slack.origin import is_handshake, parse_body, refusal_of
+from adapters.slack.origin import Report, is_handshake, parse_body, refusal_of
 from bot.domain.errors import Invalid
 from bot.ports import Clock
 
@@ -62,7 +62,13 @@ class Verified:
     """
 
     def __init__(
-        self, app: ASGIApp, *, signing_secret: str, installation: Installation, clock: Clock
+        self,
+        app: ASGIApp,
+        *,
+        signing_secret: str,
+        installation: Installation,
+        clock: Clock,
+        report: Report | None = None,
     ) -> None:
         if not signing_secret.strip():
             raise Invalid("SLACK_SIGNING_SECRET is empty: set the signing secret of the Slack app.")
@@ -71,6 +77,7 @@ class Verified:
         self._installation = installation
         self._clock = clock
         self._replays = Replays(clock)
+        self._report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -108,7 +115,7 @@ class Verified:
         )
         if not hmac.compare_digest(expected, signature):
             return _refused(401, "signature"), b"", b""
-        return self._refused_origin(scope, body), body, signature
+        return await self._refused_origin(scope, body), body, signature
 
     def _signed_when(self, scope: Scope) -> tuple[bytes, bytes] | None:
         """Return the timestamp and the signature when both are well formed and the time is about now."""
@@ -121,7 +128,7 @@ class Verified:
         age = self._clock.now().timestamp() - int(timestamp)
         return (timestamp, signature) if -MAX_AHEAD_S <= age <= MAX_AGE_S else None
 
-    def _refused_origin(self, scope: Scope, body: bytes) -> PlainTextResponse | None:
+    async def _refused_origin(self, scope: Scope, body: bytes) -> PlainTextResponse | None:
         content_type = _only(scope["headers"], b"content-type") or b""
         try:
             payload = parse_body(content_type.decode("latin-1"), body)
@@ -130,7 +137,11 @@ class Verified:
         if is_handshake(payload):
             return None
         foreign = refusal_of(self._installation, payload)
-        return None if foreign is None else _refused(403, foreign)
+        if foreign is None:
+            return None
+        if self._report is not None:
+            await self._report(foreign, payload)
+        return _refused(403, foreign)
 
     async def _pass_on(self, scope: Scope, body: bytes, signature: bytes, send: Send) -> None:
         """Run the app on *body*; an answer of 5xx, or none, lets the same bytes come again."""

@@ -56,6 +56,8 @@ class Act(StrEnum):
     SPLIT = "split"
     """A person undid a merge."""
 
+    FOREIGN_REFUSED = "foreign_refused"
+    """Slack signed it, and it is of another workspace, organisation or app."""
     STOPPED = "stopped"
     """A person stopped one proposal; the entry after it says what came of that."""
     KILLED = "killed"
