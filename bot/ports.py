@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import AwareDatetime, SecretStr
 
 from bot.domain.approval import Click, Permission, Question, Ruling
+from bot.domain.attachment import Attachment
 from bot.domain.audit import Entry
 from bot.domain.card import Card, CardRef
 from bot.domain.catalogue import ExpositionSignal, HttpVersion, LogStore, Metric, Signal
@@ -46,6 +47,7 @@ from bot.domain.policy import FLOOR, Execution, Policy, Request
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
+from bot.domain.timeline import Timeline
 from bot.domain.topology import Topology
 
 
@@ -187,6 +189,12 @@ class Chat(Protocol):
 
     async def find_document(
         self, channel: str, *, key: str, thread_ts: str | None = None
+    async def attach(self, ref: CardRef, attachment: Attachment, *, key: str) -> None:
+        """Share a picture or a text file in the card's thread. *key* is told by the file's name."""
+        ...
+
+    async def has_attachment(self, ref: CardRef, *, key: str) -> bool: ...
+
     ) -> CardRef | None: ...
 
     async def update_document(self, ref: CardRef, document: Document) -> None:
@@ -570,6 +578,26 @@ class Metrics(Protocol):
         ...
 
     async def by_version(self, source: ExpositionSignal | Metric) -> Sequence[VersionShare]:
+class Histories(Protocol):
+    """How the signals went lately. It informs people and never proves a recovery."""
+
+    async def points(self, signal: Signal, window: Window) -> Sequence[Point]:
+        """Return the signal's finite values in *window*, oldest first; none when nobody kept them.
+
+        Raises:
+            NotFound, Unavailable: whoever keeps them did not answer.
+        """
+        ...
+
+
+class Pictures(Protocol):
+    """Who draws."""
+
+    async def timeline(self, timeline: Timeline) -> bytes:
+        """Return *timeline* as a PNG. Raises `Unavailable` when it cannot be drawn, or not in time."""
+        ...
+
+
         """Return how the requests to each version went lately; nothing when no `version` is told apart."""
         ...
 

@@ -1,6 +1,7 @@
 """The Web API: which methods we call, what they need, and one way to call them."""
 
 import asyncio
+import http
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 
 from adapters.slack.errors import translated
-from bot.domain.errors import Invalid
+from bot.domain.errors import Invalid, Unavailable
 from bot.domain.frozen import Frozen
 
 SLACK_API = "https://slack.com/api/"
@@ -40,6 +41,8 @@ class Method(StrEnum):
     GROUP_MEMBERS = "usergroups.users.list"
     OPEN_VIEW = "views.open"
 
+    UPLOAD_URL = "files.getUploadURLExternal"
+    SHARE_UPLOAD = "files.completeUploadExternal"
 
 SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
     {
@@ -57,6 +60,8 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.OPEN_VIEW: (),
     }
 )
+        Method.UPLOAD_URL: ("files:write",),
+        Method.SHARE_UPLOAD: ("files:write",),
 """The bot scopes that each method needs for what we do with it."""
 
 
@@ -115,6 +120,44 @@ class SlackApi:
 
 
 @asynccontextmanager
+    async def write_form(self, method: Method, fields: Mapping[str, str]) -> Mapping[str, object]:
+        """Do as `write` does, with a form: the methods for files take no JSON."""
+        return await self._send_form(method, fields, is_write=True)
+
+    async def ask_by_form(self, method: Method, fields: Mapping[str, str]) -> Mapping[str, object]:
+        """Return the answer to a form that changes nothing that anybody sees: a lost one is `Unavailable`."""
+        return await self._send_form(method, fields, is_write=False)
+
+    async def send_bytes(self, address: str, content: bytes) -> None:
+        """Send *content* to an upload address, without the token: the address itself is the permission.
+
+        Raises:
+            Unavailable: it was not taken, or nobody knows; nothing is to be seen of it either way.
+        """
+        session = self._writes.session
+        if session is None:
+            raise Unavailable("Slack's client is closed.")
+        try:
+            async with session.post(address, data=content) as answer:
+                status = answer.status
+        except (TimeoutError, aiohttp.ClientError) as exc:
+            raise Unavailable(f"A file could not be sent to Slack ({type(exc).__name__}).") from exc
+        if status != http.HTTPStatus.OK:
+            raise Unavailable(f"Slack did not take a file (HTTP {status}).")
+
+    @property
+    def base_url(self) -> str:
+        return self._writes.base_url
+
+    async def _send_form(
+        self, method: Method, fields: Mapping[str, str], *, is_write: bool
+    ) -> Mapping[str, object]:
+        try:
+            answer = await self._writes.api_call(method.value, data=dict(fields))
+        except Exception as exc:  # slack_sdk passes on aiohttp's, asyncio's and its own; all are translated.
+            raise translated(method.value, exc, is_write=is_write) from exc
+        return _object(answer.data)
+
 async def slack_api(
     token: str, *, base_url: str = SLACK_API, timeout_s: float = TIMEOUT_S
 ) -> AsyncIterator[SlackApi]:

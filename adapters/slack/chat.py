@@ -8,12 +8,14 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from adapters.slack.api import Installation, Method, SlackApi
 from adapters.slack.pace import Edits, Pace
+from adapters.slack.uploads import share
 from adapters.slack.views.blocks import PARAGRAPH, sections
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
 from adapters.slack.views.confirming import confirm_modal
 from adapters.slack.views.document import document_blocks, document_modal, document_text
 from adapters.slack.views.text import pieces, sentence, shorten
 from bot.domain.approval import Question
+from bot.domain.attachment import Attachment, is_named_after
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import RateLimited, Unavailable, Unclear
@@ -32,6 +34,12 @@ class _Metadata(BaseModel):
     event_payload: Mapping[str, object] = {}
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    name: str = ""  # One that was deleted has none.
+
+
 class _Message(BaseModel):
     """A message as Slack's history has it, as far as it is read."""
 
@@ -41,6 +49,7 @@ class _Message(BaseModel):
     user: str | None = None
     bot_id: str | None = None
     metadata: _Metadata | None = None
+    files: tuple[_File, ...] = ()
 
 
 class _Page(BaseModel):
@@ -90,6 +99,15 @@ class SlackChat:
 
     async def has_reply(self, ref: CardRef, *, key: str) -> bool:
         return await self._find(Method.REPLIES, key, channel=ref.channel, ts=ref.ts) is not None
+
+    async def attach(self, ref: CardRef, attachment: Attachment, *, key: str) -> None:
+        await share(self._api, self._pace, ref, attachment, attachment.name(key))
+
+    async def has_attachment(self, ref: CardRef, *, key: str) -> bool:
+        async for message in self._messages(Method.REPLIES, channel=ref.channel, ts=ref.ts):
+            if self._is_ours(message) and any(is_named_after(file.name, key) for file in message.files):
+                return True
+        return False
 
     async def post_document(
         self, channel: str, document: Document, *, key: str, thread_ts: str | None = None

@@ -6,6 +6,7 @@ from itertools import count
 
 from adapters.slack.views.card import shows_whole
 from bot.domain.approval import Question
+from bot.domain.attachment import Attachment
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import NotFound
@@ -19,6 +20,15 @@ class Reply:
 
     ref: CardRef
     document: Document
+    key: str
+
+
+@dataclass(frozen=True)
+class Attached:
+    """One file in a card's thread."""
+
+    ref: CardRef
+    attachment: Attachment
     key: str
 
 
@@ -49,6 +59,7 @@ class MemoryChat:
     keys: dict[CardRef, str] = field(default_factory=dict)
     edits: list[tuple[CardRef, Card]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+    attached: list[Attached] = field(default_factory=list)
     documents: dict[CardRef, Posted] = field(default_factory=dict)
     document_edits: list[CardRef] = field(default_factory=list)
     told: list[Whisper] = field(default_factory=list)
@@ -81,6 +92,14 @@ class MemoryChat:
 
     async def has_reply(self, ref: CardRef, *, key: str) -> bool:
         return any(reply.ref == ref and reply.key == key for reply in self.replies)
+
+    async def attach(self, ref: CardRef, attachment: Attachment, *, key: str) -> None:
+        if ref not in self.cards:
+            raise NotFound(f"There is no card {ref.ts} in {ref.channel}.")
+        self.attached.append(Attached(ref, attachment, key))
+
+    async def has_attachment(self, ref: CardRef, *, key: str) -> bool:
+        return any(one.ref == ref and one.key == key for one in self.attached)
 
     async def post_document(
         self, channel: str, document: Document, *, key: str, thread_ts: str | None = None
