@@ -18,6 +18,7 @@ from adapters.cli.fit import fit
 from adapters.cli.kill import kill, revive
 from adapters.cli.labels import labels_app
 from adapters.cli.playbooks import playbooks_app
+from adapters.cli.policy import policy_app
 from adapters.cli.redact import redact
 from adapters.cli.reference import reference
 from adapters.cli.replay import replay
@@ -43,6 +44,7 @@ app.command()(kill)
 app.command()(revive)
 app.command(hidden=True)(reference)
 app.add_typer(playbooks_app, name="playbooks")
+app.add_typer(policy_app, name="policy")
 app.add_typer(audit_app, name="audit")
 app.add_typer(labels_app, name="labels")
 

@@ -16,8 +16,8 @@ from adapters.cli.tables import default_of, fields_table, markdown_table, type_o
 from adapters.engine.embedded import errors as embedded_errors
 from adapters.settings import Settings
 from adapters.telemetry import PrometheusTelemetry
-from bot.app.queries import COMMANDS
-from bot.domain import catalogue, playbook, target_steps
+from bot.app.commands.table import SHARE, SHARE_HELP, usages
+from bot.domain import catalogue, freeze, playbook, policy, target_steps
 from bot.domain import errors as domain_errors
 from bot.domain.errors import Invalid
 
@@ -34,6 +34,7 @@ STEPS = (
     target_steps.NotifyStep,
     playbook.WaitStep,
     playbook.VerifyStep,
+    playbook.EachStep,
 )
 SIGNALS = (catalogue.ExpositionSignal, catalogue.PrometheusSignal, catalogue.HttpSignal)
 
@@ -46,6 +47,7 @@ def wanted_files(root: Path, command: TyperGroup) -> Mapping[Path, str]:
         FOLDER / "metrics.md": metrics_page(),
         FOLDER / "steps.md": steps_page(),
         FOLDER / "services.md": services_page(),
+        FOLDER / "policy.md": policy_page(),
         FOLDER / "changes.md": changes_page(),
         FOLDER / "errors.md": errors_page(),
     }
@@ -137,10 +139,8 @@ def _paragraphs(text: str) -> str:
 
 def slash_commands() -> str:
     """Return what `/incident` can do."""
-    rows = [
-        (f"`/incident {usage}`", said)
-        for usage, _, said in (text.partition(" — ") for text in COMMANDS.values())
-    ]
+    rows = [(f"`/incident {usage}`", said) for usage, said in usages().values()]
+    rows.append((f"`/incident … {SHARE}`", SHARE_HELP))
     return markdown_table(("command", "answer"), rows)
 
 
@@ -205,6 +205,25 @@ def services_page() -> str:
         )
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"
+
+
+def policy_page() -> str:
+    """Return what `policy.yaml` may say."""
+    parts = "".join(
+        f"## {title}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}\n"
+        for title, model in (
+            ("The file", policy.Policy),
+            ("`low`, `medium`, `high`, `critical`", policy.RiskRule),
+            ("`approvers`", catalogue.Approvers),
+            ("`freezes`: each of them", freeze.Freeze),
+            ("`weekly`", freeze.Weekly),
+            ("`dated`", freeze.Dated),
+            ("`limits`", policy.Limits),
+            ("`services`: each of them", policy.ServiceRule),
+            ("`opa`", policy.Opa),
+        )
+    )
+    return f"# policy.yaml\n\n{parts}"
 
 
 def _tables(models: Sequence[type[BaseModel]], tag: str, *, level: int) -> str:

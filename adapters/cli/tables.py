@@ -3,13 +3,14 @@
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import time
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, NewType, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MaxLen, MinLen
-from pydantic import AwareDatetime, BaseModel, SecretStr
+from pydantic import AwareDatetime, BaseModel, NaiveDatetime, SecretStr
 from pydantic.fields import FieldInfo
 
 _PLAIN: Mapping[object, str] = {
@@ -21,6 +22,8 @@ _PLAIN: Mapping[object, str] = {
     Path: "path",
     SecretStr: "secret",
     AwareDatetime: "time with a zone",
+    NaiveDatetime: "date and time",
+    time: "time of day",
 }
 
 

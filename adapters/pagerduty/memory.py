@@ -23,10 +23,15 @@ class MemoryIncidents:
         self._on_call = dict(on_call or {})
         self._users = dict(users or {})
         self._notes: dict[IncidentId, list[str]] = {}
+        self._levels: dict[IncidentId, int] = {}
 
     def put(self, incident: Incident) -> None:
         """Open *incident*, or set it as it stands now."""
         self._incidents[incident.id] = incident
+
+    def add_user(self, user: PagerDutyUserId, email: str) -> None:
+        """Know *user* by this address."""
+        self._users[user] = email
 
     async def read(self, incident: IncidentId) -> Incident:
         """Return the incident with its alerts. Raises `NotFound`."""
@@ -69,6 +74,18 @@ class MemoryIncidents:
         if not self._known(incident).is_open:
             raise Invalid(f"Incident {incident} is resolved.")
         self._set_status(incident, IncidentStatus.RESOLVED)
+
+    async def assigned(self, incident: IncidentId) -> Sequence[PagerDutyUserId]:
+        """Return who is on call at the incident's level, which is 1 until it is escalated."""
+        level = self._levels.get(self._known(incident).id, 1)
+        people = await self.on_call(self._known(incident))
+        return tuple(person.user_id for person in people if person.level == level)
+
+    async def escalate(self, incident: IncidentId, level: int) -> None:
+        """Assign the incident to whoever is on call at *level*. Raises `Invalid` when nobody is."""
+        if not any(person.level == level for person in await self.on_call(self._known(incident))):
+            raise Invalid(f"Nobody is on call at level {level}.")
+        self._levels[incident] = level
 
     def _known(self, incident: IncidentId) -> Incident:
         found = self._incidents.get(incident)

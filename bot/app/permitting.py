@@ -13,7 +13,7 @@ from bot.domain.identity import Asker, Roll, in_words, role_of, usable_email
 from bot.domain.ids import IncidentId, PagerDutyUserId, SlackUserId
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
-from bot.domain.policy import Party, Policy, Request, Rule, Verdict, rule
+from bot.domain.policy import Party, Policy, Request, Rule, rule
 from bot.domain.proposal import ProposalRecord
 
 T = TypeVar("T")
@@ -60,16 +60,21 @@ async def _permission(
     if person.disqualification:
         return Permission(allowed=False, grounds=person.disqualification)
     policy = world.policies.current()
-    grounds, who_may = await _role(plan, policy, person, asking)
+    grounds = await _role(plan, policy, person, asking)
     if grounds is None:
-        return Permission(allowed=False, grounds=who_may)
+        return Permission(allowed=False, grounds=await _who_may(plan, policy, asking))
     if click.action is not Action.APPROVE:
         return Permission(allowed=True, grounds=grounds)
     asker = await _asker(world, proposal, plan, policy, person)
-    asker = asker.model_copy(update={"grounds": grounds, "who_may": who_may})
+    asker = asker.model_copy(update={"grounds": grounds})
     request = await _request(world, proposal, plan, policy, asker)
     verdict = rule(policy, request)
-    if why := _refusal(verdict, who_may) or await _objections(world, request):
+    if hard := [f for f in verdict.at(Level.HARD) if f.rule not in _DECIDED_BY_THE_STORE]:
+        said = [finding.text for finding in hard]
+        if all(finding.rule in _ABOUT_ONE_PERSON for finding in hard):
+            said.append(await _who_may(plan, policy, asking))
+        return Permission(allowed=False, grounds="; ".join(said))
+    if why := await _objections(world, request):
         return Permission(allowed=False, grounds=why)
     return Permission(
         allowed=True,
@@ -83,15 +88,6 @@ async def _permission(
     )
 
 
-def _refusal(verdict: Verdict, who_may: str) -> str:
-    """Return why not, with who else may when it lies in the person; empty when nothing hard is against it."""
-    hard = [finding for finding in verdict.at(Level.HARD) if finding.rule not in _DECIDED_BY_THE_STORE]
-    said = [finding.text for finding in hard]
-    if hard and all(finding.rule in _ABOUT_ONE_PERSON for finding in hard):
-        said.append(who_may)
-    return "; ".join(said)
-
-
 async def _objections(world: World, request: Request) -> str:
     if world.referee is None:
         return ""
@@ -100,25 +96,32 @@ async def _objections(world: World, request: Request) -> str:
 
 async def _role(
     plan: Plan, policy: Policy, person: Person, asking: "asyncio.Task[Roll | HandrailError]"
-) -> tuple[str | None, str]:
-    """Return the role that lets the person decide, and who may, in words.
+) -> str | None:
+    """Return the role that lets the person decide; None without one.
 
-    Somebody who is named needs no look at a pager that may be down.
+    Somebody who is named needs no look at a pager that may be down; for anybody else it raises `Unavailable`.
     """
-    narrowed = policy.for_risk(plan.risk).approvers
-    asked = [plan.approvers] if narrowed is None else [plan.approvers, narrowed]
-    domains = policy.email_domains
+    asked, domains = _asked_for(plan, policy), policy.email_domains
     held = [role_of(person, approvers, Roll(), domains=domains) for approvers in asked]
-    roll = Roll()
     if not all(held):
-        found = await asking
-        if isinstance(found, HandrailError):
-            raise found
-        roll = found
+        roll = await asking
+        if isinstance(roll, HandrailError):
+            raise roll
         held = [role_of(person, approvers, roll, domains=domains) for approvers in asked]
-    missing = next((a for a, role in zip(asked, held, strict=True) if role is None), asked[-1])
-    grounds = " and ".join(dict.fromkeys(role for role in held if role)) if all(held) else None
-    return grounds, in_words(missing, roll)
+    return " and ".join(dict.fromkeys(role for role in held if role)) if all(held) else None
+
+
+def _asked_for(plan: Plan, policy: Policy) -> list[Approvers]:
+    """Return the lists of approvers, each of which must name the person."""
+    narrowed = policy.for_risk(plan.risk).approvers
+    return [plan.approvers] if narrowed is None else [plan.approvers, narrowed]
+
+
+async def _who_may(plan: Plan, policy: Policy, asking: "asyncio.Task[Roll | HandrailError]") -> str:
+    """Return who may decide, by name as far as that is known now."""
+    roll = await asking
+    known = Roll() if isinstance(roll, HandrailError) else roll
+    return "; of them ".join(in_words(approvers, known) for approvers in _asked_for(plan, policy))
 
 
 async def _roll(world: World, plan: Plan, policy: Policy) -> Roll | HandrailError:

@@ -14,9 +14,11 @@ from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
 from bot.domain.document import Line
 from bot.domain.errors import HandrailError, InvalidPlan
 from bot.domain.execution import Claim, Result
+from bot.domain.freeze import Level
 from bot.domain.ids import IncidentId, sha256_hex
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import Plan
+from bot.domain.policy import Request, Rule, rule
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.ports import PostState
@@ -79,6 +81,7 @@ async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card
     notes = [Line(text=note) for note in (record.assessment.notes if record.assessment else ())]
     if found.is_killed:
         notes.append(Line(text="Handrail is stopped by its kill switch: nothing starts."))
+    notes += _policy_notes(world, offer, found)
     late = record.seen_at - record.incident.opened_at
     if late.total_seconds() > LATE_AFTER_S:
         notes.append(Line(text=f"This reached Handrail {duration(late)} after the page."))
@@ -95,6 +98,34 @@ async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card
         also=await also_shown(world, record),
         updated_at=world.clock.now(),
     )
+
+
+def _policy_notes(world: World, offer: Offer | None, found: OnRecord) -> list[Line]:
+    """Return what the policy says against a start at this moment, whoever would approve it."""
+    if offer is None or offer.state not in (ProposalState.PENDING, ProposalState.PROPOSED):
+        return []
+    plan = offer.plan
+    request = Request(
+        proposal=offer.id,
+        service=plan.service,
+        playbook=plan.playbook,
+        risk=plan.risk,
+        now=found.now,
+        expires_at=plan.expires_at,
+    )
+    findings = rule(world.policies.current(), request).findings
+    return [
+        Line(text=f"{_SPOKEN[finding.level]}: {finding.text}.")
+        for finding in findings
+        if finding.rule is not Rule.EXPIRED
+    ]
+
+
+_SPOKEN = {
+    Level.ADVISORY: "To weigh",
+    Level.SOFT: "Approving needs a reason",
+    Level.HARD: "It cannot be approved now",
+}
 
 
 def status_line(record: IncidentRecord, state: ProposalState | None) -> str:

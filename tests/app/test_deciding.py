@@ -1,19 +1,25 @@
 """Who may press what, what a press does, and that everybody who presses is told."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from adapters.policy.memory import MemoryReferee
+from adapters.slack.memory import MemoryDirectory
 from bot.app.approve import handle_click
-from bot.app.world import Manners
-from bot.domain.approval import Action, Reason
+from bot.app.world import Manners, OnePolicy
+from bot.domain.approval import Action, Question, Reason
 from bot.domain.catalogue import Approvers
-from bot.domain.ids import IncidentId
+from bot.domain.errors import Unavailable
+from bot.domain.freeze import Dated, Freeze, Level
+from bot.domain.ids import IncidentId, ServiceName
 from bot.domain.incident import Incident, IncidentEventKind, IncidentStatus
 from bot.domain.person import OnCall, Person
+from bot.domain.policy import FLOOR, Policy
 from bot.domain.proposal import ProposalState
-from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, a_bot, a_resolved, a_service, with_world
+from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, FakeChat, a_bot, a_resolved, a_service, with_world
 from tests.builders import INCIDENT, a_change
 
 S = ProposalState
@@ -382,3 +388,55 @@ async def test_a_button_that_does_not_fit_the_state_changes_nothing(offered: Bot
         await offered.state(),
         len(offered.told(DANA)),
     )
+
+
+async def test_the_card_says_what_the_policy_has_against_a_start_now(bot: Bot) -> None:
+    always = Dated.model_validate({"from": "2000-01-01T00:00", "to": "2100-01-01T00:00"})
+    freezes = tuple(Freeze(name=level.value, dated=always, level=level) for level in Level)
+    bot.world = replace(bot.world, policies=OnePolicy(Policy(freezes=freezes)))
+
+    await bot.begin()
+
+    assert [
+        "To weigh: the freeze “advisory” holds.",
+        "Approving needs a reason: the freeze “soft” holds.",
+        "It cannot be approved now: the freeze “hard” holds.",
+    ] == [note.text for note in bot.card.notes if "freeze" in note.text]
+
+
+async def test_what_a_referee_objects_to_is_not_approved(offered: Bot) -> None:
+    referee = MemoryReferee(says=("the policy server says: not on a Friday",))
+    offered.world = replace(offered.world, referee=referee)
+
+    ruling = await offered.press(Action.APPROVE)
+
+    assert (Reason.NOT_ALLOWED, 1) == (ruling.reason, len(referee.asked))
+    assert ruling.text == "You cannot decide this: the policy server says: not on a Friday."
+    assert (await offered.press(Action.DENY)).is_accepted
+
+
+async def test_a_window_that_does_not_open_in_time_is_told(offered: Bot) -> None:
+    typed = FLOOR.medium.model_copy(update={"type_target": True})
+    offered.world = replace(offered.world, policies=OnePolicy(FLOOR.model_copy(update={"medium": typed})))
+
+    class Late(FakeChat):
+        async def ask_to_confirm(self, trigger_id: str, question: Question) -> None:
+            raise Unavailable("expired_trigger_id")
+
+    late = Late(cards=offered.chat.cards, keys=offered.chat.keys)
+    offered.world = replace(offered.world, chat=late)
+
+    assert (await offered.press(Action.APPROVE)).reason is Reason.ASKED_TO_CONFIRM
+    assert ["The window did not open. Press again."] == [whisper.said for whisper in late.told]
+
+
+async def test_members_of_a_slack_user_group_may_approve(bot: Bot) -> None:
+    service = bot.world.catalogue.services[ServiceName("checkout")]
+    only_group = service.model_copy(update={"approvers": Approvers(groups=("S0SRE",))})
+    catalogue = replace(bot.world.catalogue, services={ServiceName("checkout"): only_group})
+    directory = MemoryDirectory([DANA, OMAR, EVE], groups={"S0SRE": [EVE.id]})
+    bot.world = replace(bot.world, catalogue=catalogue, directory=directory)
+    await bot.begin()
+
+    assert (await bot.press(Action.APPROVE, by=DANA)).reason is Reason.NOT_ALLOWED
+    assert (await bot.press(Action.APPROVE, by=EVE, follow=False)).is_accepted

@@ -105,8 +105,8 @@ async def test_a_change_that_cannot_be_recorded_is_not_taken(followed: Followed)
     policies = PolicyFile(
         followed.path,
         followed.policies.current(),
-        audit=Full(),
-        count=followed.counted.append,  # type: ignore[arg-type]
+        audit=Full(),  # type: ignore[arg-type]
+        count=followed.counted.append,
     )
     followed.path.write_text("low:\n  quorum: 3\n")
 

@@ -156,9 +156,7 @@ def _count(offer: Offer) -> list[Mrkdwn]:
         return []
     names = ", ".join(one.name for one in offer.approvals)
     more = "one more person" if missing == 1 else f"{missing} more people"
-    return [
-        join([bold(escape(f"{len(offer.approvals)} of {needed}:")), shorten(f"{names}; {more}", 200)], " ")
-    ]
+    return [shorten(f"{len(offer.approvals)} of {needed}: {names}; {more}", 200)]
 
 
 def _approval(one: Approval, offer: Offer) -> Mrkdwn:

@@ -280,13 +280,12 @@ def _approvers(approvers: Approvers, *, mentions: bool, on_call: str) -> list[Mr
 def _what_it_takes(plan: Plan) -> Iterator[str]:
     if plan.type_target:
         yield "the target's name and a reason, typed"
-    if "requester" in plan.excludes:
-        asked = f", {plan.requester}," if plan.requester else ""
-        yield f"somebody else than who asked for this{asked}"
-    elif plan.requester:
-        yield f"(asked for by {plan.requester})"
+    if plan.requester is not None:
+        counts = "does not count" if "requester" in plan.excludes else "counts too"
+        yield f"{plan.requester} asked for this, and {counts}"
     if "author" in plan.excludes:
-        yield "somebody else than the author of the suspect change; two people while nobody knows who that is"
+        two = "" if plan.quorum > 1 else ", and two people while nobody knows who that is"
+        yield f"somebody else than the author of the suspect change{two}"
 
 
 def _chunked(lead: str, parts: Iterable[Mrkdwn]) -> Iterator[Mrkdwn]:
