@@ -21,8 +21,9 @@ from adapters.llm.checking import check_models
 from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
 from adapters.settings import Settings
-from adapters.slack.api import SCOPES, read_installation, slack_api
+from adapters.slack.api import read_installation, slack_api
 from adapters.slack.channels import channel_problem
+from adapters.slack.manifest import bot_scopes
 from adapters.store.opening import open_record
 from adapters.store.redis.inbox import RedisInbox
 from adapters.wiring import model_config
@@ -133,8 +134,7 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
         if installation.team_id != settings.slack_team_id:
             wrong = f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}"
             raise Invalid(wrong)
-        wanted = {scope for scopes in SCOPES.values() for scope in scopes}
-        if missing := sorted(wanted - set(installation.scopes)):
+        if missing := sorted(set(bot_scopes()) - set(installation.scopes)):
             raise _Warn(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
         named = _named_channels(settings, files)
         found = {channel: await channel_problem(api, channel) for channel in named}

@@ -5,11 +5,20 @@ from typing import assert_never
 
 from adapters.engine.dispatcher import Handler
 from adapters.pagerduty.webhook import parse_webhook
-from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, FeedbackGiven, from_bytes
+from adapters.slack.actions import (
+    ButtonPressed,
+    CommandGiven,
+    DetailsAsked,
+    FeedbackGiven,
+    Mentioned,
+    ShortcutUsed,
+    from_bytes,
+)
 from bot.app.approve import handle_click
+from bot.app.commands.delivering import handle_command
+from bot.app.commands.details import details
 from bot.app.intake import handle_change, handle_event
 from bot.app.label import handle_feedback
-from bot.app.queries import answer, details
 from bot.app.world import World
 from bot.domain.change import ChangeEvent
 from bot.domain.errors import HandrailError
@@ -44,9 +53,8 @@ class Handlers:
                 await handle_feedback(self.world, action.to_feedback(message.received_at))
             case DetailsAsked():
                 await self._show_details(action)
-            case CommandGiven():
-                document = await answer(self.world, action.text, channel=action.channel, user=action.user_id)
-                await self.world.chat.tell_document(action.channel, action.user_id, document)
+            case CommandGiven() | Mentioned() | ShortcutUsed():
+                await handle_command(self.world, action.to_asked())
             case _:
                 assert_never(action)
 

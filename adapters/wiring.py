@@ -45,14 +45,9 @@ from adapters.pagerduty.route import pagerduty_route
 from adapters.policy.opa import OpaReferee
 from adapters.policy.rules import PolicyFile
 from adapters.runners.ansible import AnsibleRunner
-from adapters.runners.ansible import AnsibleRunner
 from adapters.runners.command import CommandRunner
 from adapters.runners.haproxy import HaproxyRunner
-from adapters.runners.haproxy import HaproxyRunner
 from adapters.runners.http import HttpRunner
-from adapters.runners.kubernetes import KubernetesRunner
-from adapters.runners.notify import NotifyRunner
-from adapters.runners.tokens import ServiceAccountTokens
 from adapters.runners.kubernetes import KubernetesRunner
 from adapters.runners.notify import NotifyRunner
 from adapters.runners.tokens import ServiceAccountTokens
@@ -64,6 +59,7 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.origin import reported_to
 from adapters.slack.pace import Pace
+from adapters.slack.rooms import SlackRooms
 from adapters.slack.socket import socket_mode
 from adapters.store.checkpoint_file import CheckpointFile
 from adapters.store.redis.client import open_redis
@@ -224,8 +220,6 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
     scratch.mkdir(mode=0o700, exist_ok=True)
     plays = core.folder.path / "plays"
     plays.mkdir(mode=0o700, exist_ok=True)
-    plays = core.folder.path / "plays"
-    plays.mkdir(mode=0o700, exist_ok=True)
     command_runner = CommandRunner(
         environment={name: os.environ[name] for name in PASSED_ON if name in os.environ},
         path=os.environ.get("PATH", os.defpath),
@@ -246,6 +240,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         ledger=RedisChangeLedger(redis),
         chat=slack.chat,
         directory=SlackDirectory(slack.api, slack.installation),
+        rooms=SlackRooms(slack.api),
         book=core.store.incidents,
         gate=core.store.gate,
         outbox=core.store.outbox,
@@ -257,12 +252,6 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         runners={
             "http": HttpRunner(client, settings.secrets),
             "command": command_runner,
-            "kubernetes": KubernetesRunner(
-                settings.secrets, ServiceAccountTokens(settings.secrets, core.clock)
-            ),
-            "haproxy": HaproxyRunner(),
-            "ansible": AnsibleRunner(folder=plays, path=os.environ.get("PATH", os.defpath)),
-            "notify": NotifyRunner(slack.chat, core.store.incidents, incidents),
             "kubernetes": KubernetesRunner(
                 settings.secrets, ServiceAccountTokens(settings.secrets, core.clock)
             ),

@@ -132,6 +132,14 @@ class Incidents(Protocol):
 
     async def resolve(self, incident: IncidentId) -> None: ...
 
+    async def assigned(self, incident: IncidentId) -> Sequence[PagerDutyUserId]:
+        """Return to whom the incident is assigned now. Raises `NotFound`."""
+        ...
+
+    async def escalate(self, incident: IncidentId, level: int) -> None:
+        """Assign the incident to whoever is on call at *level* of its policy. Raises `Invalid` for nobody."""
+        ...
+
 
 class ChangeLedger(Protocol):
     """Every change we were told of, by service and time."""
@@ -181,6 +189,12 @@ class Chat(Protocol):
 
     async def has_reply(self, ref: CardRef, *, key: str) -> bool: ...
 
+    async def attach(self, ref: CardRef, attachment: Attachment, *, key: str) -> None:
+        """Share a picture or a text file in the card's thread. *key* is told by the file's name."""
+        ...
+
+    async def has_attachment(self, ref: CardRef, *, key: str) -> bool: ...
+
     async def post_document(
         self, channel: str, document: Document, *, key: str, thread_ts: str | None = None
     ) -> CardRef:
@@ -189,12 +203,6 @@ class Chat(Protocol):
 
     async def find_document(
         self, channel: str, *, key: str, thread_ts: str | None = None
-    async def attach(self, ref: CardRef, attachment: Attachment, *, key: str) -> None:
-        """Share a picture or a text file in the card's thread. *key* is told by the file's name."""
-        ...
-
-    async def has_attachment(self, ref: CardRef, *, key: str) -> bool: ...
-
     ) -> CardRef | None: ...
 
     async def update_document(self, ref: CardRef, document: Document) -> None:
@@ -231,6 +239,14 @@ class Directory(Protocol):
 
     async def group_members(self, group: str) -> frozenset[SlackUserId]:
         """Return who is in the Slack user group with this id. Raises `NotFound`."""
+        ...
+
+
+class Rooms(Protocol):
+    """Who is in which channel."""
+
+    async def has(self, channel: str, user: SlackUserId) -> bool:
+        """Say whether *user* is a member of *channel* now; False for a channel that we do not see."""
         ...
 
 
@@ -562,22 +578,6 @@ class Versions(Protocol):
         ...
 
 
-class Logs(Protocol):
-    """What services wrote."""
-
-    async def errors(self, service: ServiceName, store: LogStore, window: Window) -> LogLines:
-        """Return the errors that *service* wrote in *window*, oldest first, bounded in number and length."""
-        ...
-
-
-class Metrics(Protocol):
-    """Measures beside the signals. They inform an investigation and never prove a recovery."""
-
-    async def series(self, metric: Metric, window: Window) -> Sequence[Point]:
-        """Return the metric's finite values in *window*, oldest first; several series are `Unavailable`."""
-        ...
-
-    async def by_version(self, source: ExpositionSignal | Metric) -> Sequence[VersionShare]:
 class Histories(Protocol):
     """How the signals went lately. It informs people and never proves a recovery."""
 
@@ -598,6 +598,22 @@ class Pictures(Protocol):
         ...
 
 
+class Logs(Protocol):
+    """What services wrote."""
+
+    async def errors(self, service: ServiceName, store: LogStore, window: Window) -> LogLines:
+        """Return the errors that *service* wrote in *window*, oldest first, bounded in number and length."""
+        ...
+
+
+class Metrics(Protocol):
+    """Measures beside the signals. They inform an investigation and never prove a recovery."""
+
+    async def series(self, metric: Metric, window: Window) -> Sequence[Point]:
+        """Return the metric's finite values in *window*, oldest first; several series are `Unavailable`."""
+        ...
+
+    async def by_version(self, source: ExpositionSignal | Metric) -> Sequence[VersionShare]:
         """Return how the requests to each version went lately; nothing when no `version` is told apart."""
         ...
 

@@ -59,6 +59,14 @@ class _User(LooseBody):
     email: Loose[str] = None
 
 
+class _Assignment(LooseBody):
+    assignee: _User
+
+
+class _Assigned(LooseBody):
+    assignments: tuple[_Assignment, ...] = ()
+
+
 class _OnCall(LooseBody):
     user: _User
     escalation_level: Loose[int] = None
@@ -109,6 +117,15 @@ def on_call_from(bodies: Iterable[JsonValue]) -> tuple[OnCall, ...]:
                 user_id=PagerDutyUserId(user.id), name=name, email=user.email, level=level
             )
     return tuple(sorted(found.values(), key=lambda person: (person.level, person.name)))
+
+
+def assigned_from(body: JsonValue) -> tuple[PagerDutyUserId, ...]:
+    """Return the ids of the users to whom the incident in *body* is assigned."""
+    try:
+        found = _Assigned.model_validate(body)
+    except ValidationError as exc:
+        raise Unavailable("PagerDuty's answer has an incident whose assignments cannot be read.") from exc
+    return tuple(PagerDutyUserId(one.assignee.id) for one in found.assignments)
 
 
 def users_with(email: str, bodies: Iterable[JsonValue]) -> tuple[PagerDutyUserId, ...]:

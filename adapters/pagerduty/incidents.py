@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from adapters.intake.strict_json import JsonObject
-from adapters.pagerduty.bodies import incident_from, notes_from, on_call_from, users_with
+from adapters.pagerduty.bodies import assigned_from, incident_from, notes_from, on_call_from, users_with
 from adapters.pagerduty.rest import RestApi, path_of
 from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PagerDutyUserId
@@ -68,6 +68,16 @@ class PagerDutyIncidents:
     async def resolve(self, incident: IncidentId) -> None:
         """Resolve the incident."""
         await self._set_status(incident, IncidentStatus.RESOLVED)
+
+    async def assigned(self, incident: IncidentId) -> Sequence[PagerDutyUserId]:
+        """Return to whom the incident is assigned now. Raises `NotFound`."""
+        whole = await self._api.get(path_of("incidents", incident))
+        return assigned_from(whole.get("incident"))
+
+    async def escalate(self, incident: IncidentId, level: int) -> None:
+        """Assign the incident to whoever is on call at *level*; sent twice it says the same."""
+        body: JsonObject = {"incident": {"type": "incident_reference", "escalation_level": level}}
+        await self._api.write("PUT", path_of("incidents", incident), body)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from bot.app.commands.asked import Asked, Way
 from bot.domain.approval import Action, Click, Confirmation, click_id
 from bot.domain.errors import Invalid
 from bot.domain.frozen import Frozen
@@ -17,6 +18,7 @@ from bot.domain.label import Feedback, Verdict
 PREFIX = "handrail."
 DETAILS = f"{PREFIX}details"
 COMMAND = "/incident"
+SHORTCUT = f"{PREFIX}commands"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_TEXT = 4_000  # Slack's own limit for a message that a person types.
@@ -139,8 +141,48 @@ class CommandGiven(Frozen):
     def key(self) -> str:
         return sha256_hex("command", self.trigger_id)
 
+    def to_asked(self) -> Asked:
+        return Asked(self.text, self.channel, self.user_id, self.key)
 
-Done = ButtonPressed | DetailsAsked | FeedbackGiven | CommandGiven
+
+class Mentioned(Frozen):
+    """Somebody mentioned us in a message; *text* is what stands around the mention, untrusted."""
+
+    kind: Literal["mention"] = "mention"
+    event_id: str
+    text: str
+    user_id: SlackUserId
+    channel: str
+    thread_ts: str | None = None
+    """The root of the thread in which it stands."""
+
+    @property
+    def key(self) -> str:
+        return sha256_hex("event", self.event_id)
+
+    def to_asked(self) -> Asked:
+        return Asked(self.text, self.channel, self.user_id, self.key, self.thread_ts, Way.MENTION)
+
+
+class ShortcutUsed(Frozen):
+    """Somebody chose “Incident commands” on a message."""
+
+    kind: Literal["shortcut"] = "shortcut"
+    user_id: SlackUserId
+    channel: str
+    thread_ts: str
+    """The root of the message's thread, or the message itself."""
+    trigger_id: str
+
+    @property
+    def key(self) -> str:
+        return sha256_hex("shortcut", self.trigger_id)
+
+    def to_asked(self) -> Asked:
+        return Asked("", self.channel, self.user_id, self.key, self.thread_ts, Way.SHORTCUT)
+
+
+Done = ButtonPressed | DetailsAsked | FeedbackGiven | CommandGiven | Mentioned | ShortcutUsed
 """Whatever somebody did."""
 
 SlackAction = Annotated[Done, Field(discriminator="kind")]
@@ -268,7 +310,7 @@ def named_in(action: Done) -> dict[str, str]:
             return {"what": action.verdict.value, "incident_id": action.incident_id}
         case DetailsAsked():
             return {"what": action.kind, "incident_id": action.incident_id}
-        case CommandGiven():
+        case CommandGiven() | Mentioned() | ShortcutUsed():
             return {"what": action.kind}
         case _:
             assert_never(action)

@@ -31,6 +31,7 @@ class Method(StrEnum):
     AUTH_TEST = "auth.test"
     BOTS_INFO = "bots.info"
     CHANNEL = "conversations.info"
+    CHANNEL_MEMBERS = "conversations.members"
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
     UPDATE = "chat.update"
@@ -40,15 +41,16 @@ class Method(StrEnum):
     USER_BY_EMAIL = "users.lookupByEmail"
     GROUP_MEMBERS = "usergroups.users.list"
     OPEN_VIEW = "views.open"
-
     UPLOAD_URL = "files.getUploadURLExternal"
     SHARE_UPLOAD = "files.completeUploadExternal"
+
 
 SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
     {
         Method.AUTH_TEST: (),
         Method.BOTS_INFO: ("users:read",),
         Method.CHANNEL: ("channels:read", "groups:read"),
+        Method.CHANNEL_MEMBERS: ("channels:read", "groups:read"),
         Method.POST: ("chat:write",),
         Method.POST_EPHEMERAL: ("chat:write",),
         Method.UPDATE: ("chat:write",),
@@ -58,10 +60,10 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.USER_BY_EMAIL: ("users:read.email",),
         Method.GROUP_MEMBERS: ("usergroups:read",),
         Method.OPEN_VIEW: (),
-    }
-)
         Method.UPLOAD_URL: ("files:write",),
         Method.SHARE_UPLOAD: ("files:write",),
+    }
+)
 """The bot scopes that each method needs for what we do with it."""
 
 
@@ -118,8 +120,6 @@ class SlackApi:
             raise translated(method.value, exc, is_write=True) from exc
         return _object(answer.data)
 
-
-@asynccontextmanager
     async def write_form(self, method: Method, fields: Mapping[str, str]) -> Mapping[str, object]:
         """Do as `write` does, with a form: the methods for files take no JSON."""
         return await self._send_form(method, fields, is_write=True)
@@ -158,6 +158,8 @@ class SlackApi:
             raise translated(method.value, exc, is_write=is_write) from exc
         return _object(answer.data)
 
+
+@asynccontextmanager
 async def slack_api(
     token: str, *, base_url: str = SLACK_API, timeout_s: float = TIMEOUT_S
 ) -> AsyncIterator[SlackApi]:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from adapters.slack.actions import (
     COMMAND,
     PREFIX,
+    SHORTCUT,
     Done,
     named_in,
     parse_button,
@@ -28,6 +29,7 @@ from adapters.slack.actions import (
     who_and_where,
 )
 from adapters.slack.api import SLACK_API, Installation, quiet_logger
+from adapters.slack.mentions import is_mention, parse_mention, parse_shortcut
 from adapters.slack.origin import Report
 from adapters.slack.submissions import CONFIRM, REASON, Mistyped, parse_confirmation
 from adapters.slack.verify import Verified
@@ -90,6 +92,30 @@ class Intake:
             return ""
         return "I could not take that: my queue does not answer. Try again in a moment."
 
+    async def mention(self, body: Mapping[str, object], *, bot_user: str) -> BoltResponse:
+        """Take a message that mentions us. 503 lets Slack send the event again; one event is one message."""
+        try:
+            said = parse_mention(body, bot_user=bot_user)
+        except Invalid as exc:
+            log.warning("slack_mention_not_understood", why=str(exc))
+            return BoltResponse(status=200)
+        if said is None:
+            log.info("slack_mention_ignored")
+            return BoltResponse(status=200)
+        return BoltResponse(status=200 if await self._stored(said) else 503)
+
+    async def shortcut(self, body: Mapping[str, object]) -> BoltResponse:
+        """Take the message shortcut. 200 only once it is durable, or when the person knows that it is not."""
+        try:
+            action = parse_shortcut(body)
+        except Invalid as exc:
+            log.warning("slack_shortcut_not_understood", why=str(exc))
+            return BoltResponse(status=200)
+        if await self._stored(action):
+            return BoltResponse(status=200)
+        await self._say(body, "I could not take that: my queue does not answer. Try again in a moment.")
+        return BoltResponse(status=503)
+
     async def _stored(self, action: Done) -> bool:
         try:
             async with asyncio.timeout(PUT_TIMEOUT_S):
@@ -149,6 +175,18 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
         errors = await intake.confirm(body)
         return await ack(response_action="errors", errors=dict(errors)) if errors else await ack()
 
+    async def shortcut(ack: AsyncAck, body: dict[str, object]) -> BoltResponse:
+        answer = await intake.shortcut(body)
+        return await ack() if answer.status == 200 else answer
+
+    async def mention(body: dict[str, object], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+        # No listener: Bolt acknowledges an event before its listener runs, and a full queue would lose it.
+        if is_mention(body):
+            return await intake.mention(body, bot_user=installation.bot_user_id)
+        return await next_()
+
+    app.use(mention)
+    app.message_shortcut(SHORTCUT)(shortcut)
     app.view(CONFIRM)(confirm)
     app.action(re.compile(f"^{re.escape(PREFIX)}"))(press)
     app.command(COMMAND)(command)

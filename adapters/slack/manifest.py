@@ -4,17 +4,21 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.slack.actions import COMMAND
+from adapters.slack.actions import COMMAND, SHORTCUT
 from adapters.slack.api import SCOPES
 from adapters.slack.app import PATH
+from adapters.slack.mentions import MENTION
 
 FILE = Path(__file__).with_name("manifest.json")
+EVENTS: Mapping[str, str] = {MENTION: "app_mentions:read"}
+"""The events that are listened to, each with the scope that it needs."""
 _EXAMPLE = "https://handrail.example.com"
 
 
 def bot_scopes() -> tuple[str, ...]:
     """Return the scopes that the bot needs, in alphabetical order, and no other."""
-    return tuple(sorted({scope for scopes in SCOPES.values() for scope in scopes} | {"commands"}))
+    called = {scope for scopes in SCOPES.values() for scope in scopes}
+    return tuple(sorted(called | {"commands"} | set(EVENTS.values())))
 
 
 def manifest(address: str = _EXAMPLE, *, socket_mode: bool = False) -> Mapping[str, object]:
@@ -32,14 +36,23 @@ def manifest(address: str = _EXAMPLE, *, socket_mode: bool = False) -> Mapping[s
                 {
                     "command": COMMAND,
                     "description": "Ask about incidents and changes",
-                    "usage_hint": "status | context | changes | help",
+                    "usage_hint": "status | context | changes | who | similar | help",
                     "should_escape": False,
                     **url,
+                }
+            ],
+            "shortcuts": [
+                {
+                    "name": "Incident commands",
+                    "type": "message",
+                    "callback_id": SHORTCUT,
+                    "description": "How the incident stands, and what can be asked in its thread",
                 }
             ],
         },
         "oauth_config": {"scopes": {"bot": list(bot_scopes())}},
         "settings": {
+            "event_subscriptions": {**request_url, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **request_url},
             "org_deploy_enabled": False,
             "socket_mode_enabled": socket_mode,

@@ -169,3 +169,17 @@ class MemoryDirectory:
             ),
             None,
         )
+
+
+class MemoryRooms:
+    """Channels with the given members."""
+
+    def __init__(self, members: Mapping[str, Iterable[SlackUserId]] | None = None) -> None:
+        self._members = {channel: set(users) for channel, users in (members or {}).items()}
+
+    def put(self, channel: str, user: SlackUserId) -> None:
+        """Let *user* join *channel*."""
+        self._members.setdefault(channel, set()).add(user)
+
+    async def has(self, channel: str, user: SlackUserId) -> bool:
+        return user in self._members.get(channel, ())

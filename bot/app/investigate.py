@@ -14,7 +14,7 @@ from bot.app.freshness import basis_of
 from bot.app.group import settle
 from bot.app.observe import Observed, observe
 from bot.app.previewing import with_previews
-from bot.app.propose import NoPlaybook, draft_plan, is_live
+from bot.app.propose import NoPlaybook, draft_plan, is_live, place_of
 from bot.app.raw_facts import raw_facts
 from bot.app.unknown import closed_as_unknown, is_nobodys, is_stale
 from bot.app.wording import (
@@ -37,7 +37,7 @@ from bot.domain.correlation import Outcome as RankingOutcome
 from bot.domain.document import Line
 from bot.domain.errors import HandrailError, NotFound, Unavailable
 from bot.domain.evidence import Coverage, Evidence
-from bot.domain.ids import AlertId, Digest, IncidentId, ServiceName, SlackUserId, sha256_hex
+from bot.domain.ids import AlertId, Digest, IncidentId, PlaybookId, ServiceName, SlackUserId, sha256_hex
 from bot.domain.incident import Incident
 from bot.domain.person import OnCall
 from bot.domain.plan import Plan
@@ -157,7 +157,7 @@ async def _think(
         notes = ("No playbook is proposed: two changes cannot be told apart.",)
     elif not notes:
         try:
-            plan = await _drafted(world, incident, named_suspect(ranking), digest, requester)
+            plan = await drafted(world, incident, named_suspect(ranking), digest, requester)
         except (NoPlaybook, Unavailable) as exc:
             notes = (f"No playbook is proposed: {exc}.",)
     assessment = Assessment(
@@ -171,18 +171,24 @@ async def _think(
     return _Thought(ranking, assessment, plan)
 
 
-async def _drafted(
+async def drafted(
     world: World,
     incident: Incident,
     suspect: ChangeEvent | None,
     evidence: Digest,
     requester: SlackUserId | None,
+    wanted: PlaybookId | None = None,
 ) -> Plan:
-    """Return the plan to propose. Raises `NoPlaybook`, and `Unavailable` when its ground cannot be read."""
-    name = suspect.service if suspect else incident.service
+    """Return the plan to propose, of the playbook that somebody *wanted* if one was named.
+
+    Raises:
+        NoPlaybook: there is none.
+        Unavailable: its ground cannot be read.
+    """
+    name = place_of(world, incident, suspect, wanted)
     basis = await basis_of(world, name, suspect) if name in world.catalogue.services and name else None
     found = await world.gate.on_record(incident.id)
-    plan = draft_plan(world, incident, suspect, evidence, found, basis, requester)
+    plan = draft_plan(world, incident, suspect, evidence, found, basis, requester, wanted)
     return await with_previews(world, plan)
 
 

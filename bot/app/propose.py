@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.app.filling import fill
-from bot.app.rendering import fill_parameters, render_check, render_step
+from bot.app.rendering import fill_parameters, render_check, render_steps
 from bot.app.wording import clock_time
 from bot.app.world import World
 from bot.domain.basis import Basis
@@ -140,12 +140,12 @@ def _plan(
         policy_version="",
         parameters=parameters,
         steps=tuple(
-            PlannedStep(index=index, attempt=1, action=render_step(step, values, service))
-            for index, step in enumerate(playbook.steps)
+            PlannedStep(index=index, attempt=1, action=action)
+            for index, action in enumerate(render_steps(playbook.steps, values, service))
         ),
         verify=render_check(playbook.verify, service),
         undo_summary=fill(playbook.undo.summary, values),
-        undo_steps=tuple(render_step(step, values, service) for step in playbook.undo.steps),
+        undo_steps=render_steps(playbook.undo.steps, values, service),
         cannot_undo=tuple(fill(text, values) for text in playbook.undo.cannot),
         evidence_digest=evidence,
         basis=basis.model_copy(update={"reaches": reaches}) if basis is not None else None,

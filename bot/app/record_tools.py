@@ -6,15 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from bot.app.findings import Found, Question, typed
+from bot.app.similar import Earlier, most_alike, what_came_of
 from bot.app.source_tools import diff_of, patch_lines
 from bot.app.wording import duration
 from bot.app.world import World
 from bot.domain.change import ChangeEvent
 from bot.domain.diagnosis import CandidateId, ToolName, Trust
 from bot.domain.ids import ServiceName
-from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalState
-from bot.domain.record import IncidentRecord
 from bot.domain.sources import ChangeDiff
 from bot.domain.topology import Topology
 
@@ -180,11 +178,11 @@ async def find_similar_incidents(world: World, question: Question) -> Sequence[F
         for record in await world.book.recent(EARLIER)
         if record.id != now.id and record.assessment and record.incident.service == service
     ]
-    ranked = sorted(earlier, key=lambda r: (-_alike(r.incident.title, now.incident.title), r.id))[:SIMILAR]
-    fixes = await asyncio.gather(*(_fix_of(world, record) for record in ranked))
-    ago = [duration(now.seen_at - record.seen_at) for record in ranked]
+    ranked = most_alike(now, earlier, SIMILAR)
+    outcomes = await what_came_of(world, ranked)
     done = tuple(
-        f"{record.id} {when} earlier: {fix}" for record, when, fix in zip(ranked, ago, fixes, strict=True)
+        f"{one.record.id} {duration(now.seen_at - one.record.seen_at)} earlier: {_fix(one)}"
+        for one in outcomes
     )
     said = tuple(f"{r.id}: {r.assessment.cause.headline}" for r in ranked if r.assessment)
     return [
@@ -193,26 +191,15 @@ async def find_similar_incidents(world: World, question: Question) -> Sequence[F
     ]
 
 
-async def _fix_of(world: World, record: IncidentRecord) -> str:
+def _fix(one: Earlier) -> str:
     """Return what was done and whether it helped, from the proposals alone."""
-    suspects = record.assessment.ranking.suspects if record.assessment and record.assessment.ranking else ()
-    named = next(
-        (s.change for s in suspects if record.assessment and s.change.id == record.assessment.suspect), None
-    )
+    named = one.suspect
     cause = f"{named.kind.value} of {typed(named.service)} was suspected" if named else "no change was named"
-    proposals = await world.gate.proposals(record.id)
-    helped = [p for p in proposals if p.state is ProposalState.VERIFIED]
-    tried = [p for p in proposals if p.state in (ProposalState.NOT_RECOVERED, ProposalState.FAILED)]
-    if helped:
-        return f"{cause}, playbook {Plan.from_bytes(helped[-1].plan).playbook} fixed it"
-    if tried:
-        return f"{cause}, playbook {Plan.from_bytes(tried[-1].plan).playbook} did not fix it"
+    if one.fixed_by is not None:
+        return f"{cause}, playbook {one.fixed_by.playbook} fixed it"
+    if one.tried is not None:
+        return f"{cause}, playbook {one.tried.playbook} did not fix it"
     return f"{cause}, no playbook was run"
-
-
-def _alike(one: str, other: str) -> float:
-    first, second = set(one.lower().split()), set(other.lower().split())
-    return len(first & second) / max(1, len(first | second))
 
 
 async def get_playbooks(world: World, question: Question) -> Sequence[Found]:

@@ -10,7 +10,7 @@ from bot.app.drafts import Drafts
 from bot.app.latecomers import Latecomers
 from bot.app.stories import Stories
 from bot.domain.catalogue import Catalogue
-from bot.domain.ids import IncidentId, PlaybookId
+from bot.domain.ids import IncidentId, PlaybookId, SlackUserId
 from bot.domain.merging import MergingRules
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.policy import FLOOR, Policy
@@ -37,6 +37,7 @@ from bot.ports import (
     Outbox,
     Policies,
     Referee,
+    Rooms,
     Runner,
     Signals,
     Telemetry,
@@ -69,6 +70,14 @@ class OnePolicy:
 
     def current(self) -> Policy:
         return self.policy
+
+
+@dataclass(frozen=True)
+class NoRooms:
+    """Implements `Rooms` where nothing tells who is in a channel: then nobody is."""
+
+    async def has(self, channel: str, user: SlackUserId) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,7 @@ class World:
     stories: Stories = field(default_factory=Stories)
     sources: Sources = Sources()
     policies: Policies = OnePolicy()
+    rooms: Rooms = NoRooms()
     referee: Referee | None = None
 
     def topology(self) -> Topology:

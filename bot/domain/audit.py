@@ -68,6 +68,8 @@ class Act(StrEnum):
     POLICY_REFUSED = "policy_refused"
     """A new policy file is wrong or too loose: the one before stays in force."""
 
+    COMMANDED = "commanded"
+    """A person had something written to the pager; the entry is there before it is sent."""
     POST_CLAIMED = "post_claimed"
     POST_SENT = "post_sent"
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.app.queries import COMMANDS, answer
+from bot.app.commands.table import usages
 from bot.domain.approval import Action
 from bot.domain.incident import IncidentEventKind
 from tests.app.world import CHANNEL, DANA, Bot, a_bot, a_resolved, a_service
@@ -12,7 +12,7 @@ from tests.builders import INCIDENT, NOW, a_change, an_incident
 
 
 async def asked(bot: Bot, text: str, *, channel: str = CHANNEL) -> str:
-    return (await answer(bot.world, text, channel=channel, user=DANA.id)).as_text()
+    return (await bot.ask(text, channel=channel)).document.as_text()
 
 
 @pytest.mark.parametrize("text", ["", "help", "  help  "])
@@ -20,7 +20,7 @@ async def test_help_lists_every_command(bot: Bot, text: str) -> None:
     said = await asked(bot, text)
 
     assert said.startswith("What /incident can do\n")
-    assert all(f"- /incident {line}" in said for line in COMMANDS.values())
+    assert all(f"- /incident {use} — {what}" in said for use, what in usages().values())
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ async def test_without_an_id_the_newest_open_one_of_the_channel_is_meant() -> No
             "payments": a_service(pagerduty=("PPAYMENTS",), names=(), channel="C0PAYMENTS"),
         },
     )
+    bot.rooms.put("C0PAYMENTS", DANA.id)
     await bot.begin()
     bot.time.advance(timedelta(seconds=1))
     await bot.hear(incident="Q2INCIDENT0002", pagerduty_service_id="PPAYMENTS")

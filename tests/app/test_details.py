@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from bot.app.queries import answer, details
+from bot.app.commands.details import details
 from bot.app.wording import weighed
 from bot.domain.approval import Action
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentEventKind
-from tests.app.world import CHANNEL, DANA, Bot, a_resolved
+from tests.app.world import Bot, a_resolved
 from tests.builders import INCIDENT
 
 ID = IncidentId(INCIDENT)
@@ -62,6 +62,6 @@ async def test_a_resolved_incident_tells_when_it_was_resolved(bot: Bot) -> None:
     bot.time.advance(timedelta(minutes=4))
     bot.pager.put(a_resolved())
     await bot.hear(IncidentEventKind.RESOLVED)
-    said = (await answer(bot.world, "status", channel=CHANNEL, user=DANA.id)).as_text()
+    said = (await bot.ask("status")).document.as_text()
 
     assert "Opened at 03:00:00 UTC, resolved at 03:04:" in said

@@ -6,7 +6,6 @@ import pytest
 
 from bot.app.intake import reconcile
 from bot.app.investigate import investigate
-from bot.app.queries import answer
 from bot.app.show import show
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.course import Await, Finish
@@ -341,7 +340,7 @@ async def test_an_old_page_that_the_pager_does_not_know_is_closed_and_audited() 
     await bot.hear(incident="QOLD001", occurred_at=datetime(1999, 1, 1, tzinfo=UTC))
     moves = await bot.course("QOLD001")
     again = await reconcile(bot.world)
-    said = await answer(bot.world, "status QOLD001", channel=CHANNEL, user=DANA.id)
+    said = (await bot.ask("status QOLD001")).document
 
     assert ([Finish()], 0, {}, ()) == (moves, again, bot.chat.cards, tuple(await bot.world.book.open()))
     entry = (await bot.entries("QOLD001"))[-1]

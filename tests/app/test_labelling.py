@@ -8,8 +8,8 @@ import pytest
 
 from adapters.evaluation.cases import parse_case
 from adapters.slack.views.card import card_blocks
+from bot.app.commands.details import details
 from bot.app.label import handle_feedback, label_outcome
-from bot.app.queries import details
 from bot.domain.approval import Action, Reason
 from bot.domain.change import ChangeKind
 from bot.domain.correlation import rank_suspects

@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass, field
 
 from adapters.runners.plain import PlainRunner
+from bot.app.commands.details import details
 from bot.app.previewing import NOT_IN_TIME, PREVIEWED
-from bot.app.queries import details
 from bot.domain.document import Section
 from bot.domain.errors import Unavailable
 from bot.domain.execution import ApprovedStep, Preview, StepOutcome

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 
 from adapters.slack.views.card import card_blocks
-from bot.app.queries import status
 from bot.domain.catalogue import HttpAddress
 from bot.domain.change import ChangeEvent
 from bot.domain.document import Line
@@ -48,13 +47,11 @@ async def test_a_ranking_that_fails_leaves_a_card_of_the_alerts_the_runbook_and_
 async def test_raw_facts_state_no_percentage_on_the_card_or_in_a_command() -> None:
     bot = a_bot_that_cannot_rank()
     await bot.begin()
-    (record,) = await bot.world.book.open()
-
     shown = str(card_blocks(bot.card))
     assert "Ranking failed: shown are the alerts only" in shown
     assert "confidence" not in shown
     assert "Nothing changed" not in shown
-    told = (await status(bot.world, record)).model_dump_json()
+    told = (await bot.ask("status")).document.model_dump_json()
     assert "Ranking failed: shown are the alerts only (no confidence is stated)" in told
 
 

@@ -3,15 +3,15 @@
 from datetime import timedelta
 
 from bot.app.intake import reconcile
-from bot.app.queries import answer
 from bot.app.storm import Painter
 from bot.app.world import Manners
 from bot.domain.approval import Action
 from bot.domain.catalogue import Approvers
 from bot.domain.document import Document
-from bot.domain.ids import IncidentId, ServiceName, SlackUserId
+from bot.domain.ids import IncidentId, ServiceName
 from bot.domain.incident import Incident, IncidentEventKind, IncidentStatus
 from bot.domain.merging import MergingRules
+from bot.domain.person import Person
 from bot.domain.proposal import ProposalState
 from tests.app.world import CHANNEL, DANA, EVE, Bot, a_bot, a_resolved, a_service
 from tests.builders import NOW, an_incident
@@ -76,8 +76,8 @@ async def resolve(bot: Bot, incident: Incident) -> None:
     await hear(bot, incident, RESOLVED)
 
 
-async def ask(bot: Bot, text: str, *, by: SlackUserId = DANA.id) -> Document:
-    return await answer(bot.world, text, channel=CHANNEL, user=by)
+async def ask(bot: Bot, text: str, *, by: Person = DANA) -> Document:
+    return (await bot.ask(text, by=by)).document
 
 
 def also(bot: Bot) -> list[str]:
@@ -165,7 +165,7 @@ async def test_nobody_who_does_not_count_undoes_a_merge() -> None:
     await three_of_one_cause(bot)
     bot.directory.put(EVE.model_copy(update={"is_guest": True}))
 
-    said = await ask(bot, "split P2", by=EVE.id)
+    said = await ask(bot, "split P2", by=EVE)
 
     assert "You cannot undo this: guests do not count." == said.title
     assert [("P1", 1)] == bot.workflows.started
@@ -176,7 +176,7 @@ async def test_what_cannot_be_split_is_answered_with_why() -> None:
     await three_of_one_cause(bot)
 
     assert "Incident P1 has a card of its own already." == (await ask(bot, "split P1")).title
-    assert "Incident PX was never merged or muted." == (await ask(bot, "split PX")).title
+    assert "There is no incident PX on record." == (await ask(bot, "split PX")).title
     assert "Which incident?" in (await ask(bot, "split")).title
 
 

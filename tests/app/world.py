@@ -7,10 +7,12 @@ from pathlib import Path
 
 from adapters.files.playbooks import read_playbooks
 from adapters.pagerduty.memory import MemoryIncidents
-from adapters.slack.memory import MemoryChat, MemoryDirectory
+from adapters.slack.memory import MemoryChat, MemoryDirectory, MemoryRooms
 from adapters.store.memory_ledger import MemoryChangeLedger
 from adapters.store.opening import Store, open_memory_store
 from bot.app.approve import handle_click
+from bot.app.commands.answering import answer
+from bot.app.commands.asked import Answer, Asked, Way
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
@@ -257,6 +259,7 @@ class Bot:
     pager: Pager
     chat: FakeChat
     directory: MemoryDirectory
+    rooms: MemoryRooms
     ledger: MemoryChangeLedger
     signals: FakeSignals
     runner: FakeRunner
@@ -364,6 +367,21 @@ class Bot:
             await self.follow(incident)
         return ruling
 
+    async def ask(
+        self,
+        text: str,
+        *,
+        by: Person = DANA,
+        channel: str = CHANNEL,
+        thread_ts: str | None = None,
+        way: Way = Way.SLASH,
+        key: str = "",
+    ) -> Answer:
+        """Ask what people ask with `/incident`; each asking is one of its own unless *key* names it."""
+        self.presses += 1
+        asked = Asked(text, channel, by.id, key or f"asking-{self.presses}", thread_ts, way)
+        return await answer(self.world, asked, sleep=self.sleep)
+
     async def state(self, incident: str = INCIDENT) -> ProposalState | None:
         found = await self.last(incident)
         return found.state if found else None
@@ -408,6 +426,7 @@ def a_bot(
     on_call = OnCall(user_id=PagerDutyUserId("POMAR"), name="Omar", email="Omar@Example.com")
     pager = Pager(incidents if incidents is not None else [an_incident()], on_call={"PESCALATE": [on_call]})
     chat, directory = FakeChat(), MemoryDirectory([DANA, OMAR, EVE])
+    rooms = MemoryRooms({CHANNEL: [DANA.id, OMAR.id, EVE.id]})
     ledger = MemoryChangeLedger(changes if changes is not None else [a_change()])
     signals, runner, workflows, telemetry = (
         FakeSignals(time),
@@ -421,6 +440,7 @@ def a_bot(
         ledger=ledger,
         chat=chat,
         directory=directory,
+        rooms=rooms,
         book=store.incidents,
         gate=store.gate,
         outbox=store.outbox,
@@ -447,6 +467,7 @@ def a_bot(
         pager=pager,
         chat=chat,
         directory=directory,
+        rooms=rooms,
         ledger=ledger,
         signals=signals,
         runner=runner,

@@ -1,0 +1,126 @@
+"""Answer a command: from the record, without a model, for the asker only unless they share it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Final
+
+import structlog
+
+from bot.app.commands.asked import Answer, Asked, Misused, Question, Way, plain
+from bot.app.commands.finding import find, where
+from bot.app.commands.status import status
+from bot.app.commands.table import COMMANDS, SHARE, SHARE_HELP, Command, usages
+from bot.app.commands.words import guess
+from bot.app.report import Sleep
+from bot.app.world import World
+from bot.domain.document import Document, Line, Section, lines
+from bot.domain.errors import HandrailError, Tampered
+
+log = structlog.get_logger()
+
+LONGEST = 2_000  # Our choice: no command but a note needs more than a line.
+_LONGEST_WORDS = 200
+_DASHES: Final = str.maketrans({"—": "--", "–": "--"})  # Slack's clients write a dash for two hyphens.
+
+
+async def answer(world: World, asked: Asked, *, sleep: Sleep = asyncio.sleep) -> Answer:
+    """Return the answer; anything not understood is answered with the usage. *sleep* waits for lost answers.
+
+    Raises:
+        Tampered: the record contradicts itself, which must not stay with one person.
+    """
+    words, is_shared = _split(asked.text)
+    try:
+        said = await _answered(world, Question(asked, (), sleep=sleep), words)
+    except Tampered:
+        raise
+    except HandrailError as exc:
+        # Somebody waits: what cannot be answered is said now, and not tried again later.
+        log.warning("command_not_answered", error=str(exc))
+        world.telemetry.degraded("command")
+        return plain(f"I could not answer that now: {exc}")
+    return _shared(world, asked, said) if is_shared else said
+
+
+def _split(text: str) -> tuple[Sequence[str], bool]:
+    words = text.split()
+    kept = [word for word in words if word.casefold().translate(_DASHES) != SHARE]
+    return kept, len(kept) != len(words)
+
+
+def _shared(world: World, asked: Asked, said: Answer) -> Answer:
+    """Return the answer for all, unless it tells of an incident that belongs into another channel."""
+    if all(where(world, record) == asked.channel for record in said.about):
+        return replace(said, is_shared=True)
+    told = "Not shared: it tells of an incident of another channel, so it is shown to you alone."
+    return said.followed_by(Section(heading=SHARE, lines=lines([told])))
+
+
+async def _answered(world: World, question: Question, words: Sequence[str]) -> Answer:
+    asked = question.asked
+    if len(asked.text) > LONGEST or not all(word.isprintable() for word in words):
+        return Answer(usage("That is not a command I know."))
+    if asked.way is Way.SHORTCUT:
+        return await _shortcut(world, question)
+    name = words[0].casefold().rstrip("?!.,:") if words else "help"
+    if name == "help":
+        return Answer(usage("" if len(words) <= 1 else "Too many words. Usage: /incident help — this list"))
+    command = COMMANDS.get(name)
+    if command is None or (len(asked.text) > _LONGEST_WORDS and name != "note"):
+        return await _guessed(world, question, words) or Answer(_unknown(words[0], command))
+    try:
+        return await command.handler(world, replace(question, words=tuple(words[1:])))
+    except Misused as exc:
+        guessed = None if command.changes else await _guessed(world, question, words)
+        return guessed or Answer(usage(f"{exc} Usage: /incident {command.usage} — {command.help}"))
+
+
+async def _guessed(world: World, question: Question, words: Sequence[str]) -> Answer | None:
+    """Return the answer of the command nearest to a question in words; None for one that is typed."""
+    if question.asked.way is not Way.MENTION or len(words) < 2:
+        return None
+    meant = guess(world, " ".join(words))
+    command: Command | None = COMMANDS.get(meant[0]) if meant else None
+    if meant is None or command is None or command.changes:
+        return None
+    said = await command.handler(world, replace(question, words=tuple(meant[1:])))
+    told = f"I took this as: /incident {' '.join(meant)}. Mention me with help for all of them."
+    return said.followed_by(Section(heading="Your question", lines=lines([told])))
+
+
+async def _shortcut(world: World, question: Question) -> Answer:
+    """Return how the incident of the message's thread stands, and what can be asked there."""
+    found = await find(world, question, None)
+    offered = usage("Incident commands", start="@handrail ")
+    if isinstance(found, Answer):
+        return Answer(offered)
+    stands = await status(world, question, found.record)
+    sections = (
+        Section(heading=stands.document.title, lines=stands.document.sections[0].lines),
+        *offered.sections,
+    )
+    return Answer(offered.model_copy(update={"sections": sections}), about=stands.about)
+
+
+def _unknown(word: str, known: Command | None) -> Document:
+    if known is not None:
+        return usage("That is too long for a command.")
+    near = get_close_matches(word.casefold(), usages(), n=1)
+    hint = f" Did you mean /incident {near[0]}?" if near else ""
+    return usage(f"There is no command “{word[:40]}”.{hint}")
+
+
+def usage(problem: str = "", *, start: str = "/incident ") -> Document:
+    """Return the list of commands, under the problem if there is one."""
+    told = [Line(text=f"{start}{use} — {said}") for use, said in usages().values()]
+    told.append(Line(text=f"{SHARE} — {SHARE_HELP}"))
+    here = "In a thread, mention me instead of typing /incident; a question in words works there too."
+    return Document(
+        title=problem or "What /incident can do",
+        sections=(
+            Section(heading="Commands", lines=tuple(told)),
+            Section(heading="In threads", lines=lines([here])),
+        ),
+    )
