@@ -10,7 +10,7 @@ from adapters.files.loading import at, read_model
 from bot.domain.catalogue import Catalogue, Service
 from bot.domain.errors import InvalidPlaybook
 from bot.domain.ids import Digest, PlaybookId, ServiceName
-from bot.domain.playbook import HttpStep, LoadedPlaybook, Playbook, VerifyStep
+from bot.domain.playbook import HttpStep, LoadedPlaybook, Playbook, VerifyStep, leaves
 from bot.domain.target_steps import KubernetesStep
 
 SCHEMA_FILE = "schema.json"
@@ -87,7 +87,7 @@ def _missing_from(
 
 def _lacking(service: Service, playbook: Playbook) -> list[str]:
     """Return what a playbook names under `endpoints`, `signals` and `settings` that the service has not."""
-    steps = (*playbook.steps, playbook.verify, *playbook.undo.steps)
+    steps = tuple(leaves((*playbook.steps, playbook.verify, *playbook.undo.steps)))
     endpoints = {step.endpoint for step in steps if isinstance(step, HttpStep | KubernetesStep)}
     signals = {step.signal for step in steps if isinstance(step, VerifyStep)}
     settings = {p.setting for p in playbook.parameters.values() if p.setting is not None}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 from urllib.parse import quote
 
@@ -14,12 +14,15 @@ from bot.domain.errors import InvalidPlan
 from bot.domain.incident import Incident
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction, Question, Value
 from bot.domain.playbook import (
+    EACH,
     CommandStep,
+    EachStep,
     Fact,
     HttpAsk,
     HttpStep,
     Parameter,
     Playbook,
+    PlaybookStep,
     Step,
     VerifyStep,
     WaitStep,
@@ -27,6 +30,8 @@ from bot.domain.playbook import (
 from bot.domain.target_steps import AnsibleStep, HaproxyStep, KubernetesStep, NotifyStep
 from bot.domain.words import SECRET
 
+MOST_EACH = 20
+_ITEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 _OURS = frozenset({"idempotency-key", "host", "content-length", "transfer-encoding", "connection"})
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 
@@ -81,6 +86,40 @@ def _fact(
             return suspect.flag if suspect else None
         case _:
             assert_never(parameter.source)
+
+
+def render_steps(
+    steps: Sequence[PlaybookStep], values: Mapping[str, str], service: Service
+) -> tuple[PlannedAction, ...]:
+    """Return the playbook's steps in the order in which they run; one for each of several is several.
+
+    Raises:
+        InvalidPlan: as `render_step`, or the values of a step `each` are not 2 to 20 different ones.
+    """
+    return tuple(
+        action
+        for step in steps
+        for action in (
+            _render_each(step, values, service)
+            if isinstance(step, EachStep)
+            else [render_step(step, values, service)]
+        )
+    )
+
+
+def _render_each(step: EachStep, values: Mapping[str, str], service: Service) -> Iterator[PlannedAction]:
+    items = [item.strip() for item in fill(step.of, values).split(",")]
+    if (
+        not 2 <= len(items) <= MOST_EACH
+        or len(set(items)) < len(items)
+        or not all(map(_ITEM.fullmatch, items))
+    ):
+        raise InvalidPlan(f"{step.name} needs 2 to {MOST_EACH} different values, not {', '.join(items)!r}")
+    for number, item in enumerate(items, start=1):
+        action = render_step(step.step, {**values, EACH: item}, service)
+        yield action.model_copy(update={"name": f"{action.name}-{number}"})
+        if number == 1 and step.canary is not None:
+            yield render_check(step.canary, service)
 
 
 def render_step(step: Step, values: Mapping[str, str], service: Service) -> PlannedAction:

@@ -1,6 +1,7 @@
 """A playbook: steps that a person may approve, as its YAML file says them."""
 
 import re
+from collections.abc import Iterable, Iterator, Set
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -175,11 +176,54 @@ Step = Annotated[
 ]
 
 
+EACH = "each"
+"""The placeholder for the value at hand within a step of type `each`."""
+
+
+class EachStep(Frozen):
+    """One step for each of several values, such as hosts: the first alone, then a check, then the rest."""
+
+    type: Literal["each"]
+    name: StepName
+    of: Line = Field(description="The values, 2 to 20, with commas between; usually a parameter.")
+    step: Annotated[
+        HttpStep | CommandStep | KubernetesStep | AnsibleStep | HaproxyStep, Field(discriminator="type")
+    ] = Field(description="The step; `{each}` in it is the value at hand.")
+    canary: VerifyStep | None = Field(
+        default=None, description="Must be healthy after the first value, or the plan ends there."
+    )
+
+
+PlaybookStep = Annotated[
+    HttpStep
+    | CommandStep
+    | KubernetesStep
+    | AnsibleStep
+    | HaproxyStep
+    | NotifyStep
+    | WaitStep
+    | VerifyStep
+    | EachStep,
+    Field(discriminator="type"),
+]
+
+
+def leaves(steps: Iterable[PlaybookStep]) -> Iterator[Step]:
+    """Yield the steps with those that stand in steps of type `each`, once."""
+    for step in steps:
+        if isinstance(step, EachStep):
+            yield step.step
+            if step.canary is not None:
+                yield step.canary
+        else:
+            yield step
+
+
 class Undo(Frozen):
     """How to take the steps back, and what cannot be taken back."""
 
     summary: Line
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PlaybookStep, ...] = ()
     cannot: tuple[Line, ...] = Field(default=(), description="What stays done whatever is undone.")
 
 
@@ -203,18 +247,21 @@ class Playbook(Frozen):
     parameters: dict[Identifier, Parameter] = Field(default_factory=dict)
     target: Line = Field(description="What is locked while it runs: one execution at a time for each target.")
     expects: Line = Field(description="The effect people should see.")
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=20)
+    steps: tuple[PlaybookStep, ...] = Field(min_length=1, max_length=20)
     verify: VerifyStep
     undo: Undo
 
     @model_validator(mode="after")
     def _consistent(self) -> "Playbook":
-        names = [step.name for step in (*self.steps, self.verify, *self.undo.steps)]
+        all_steps = (*self.steps, self.verify, *self.undo.steps)
+        names = [step.name for step in leaves(all_steps)]
+        names += [step.name for step in all_steps if isinstance(step, EachStep)]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"step names must differ: {', '.join(doubled)}")
-        unknown = {
-            found.group(1) for text in _texts(self) for found in PLACEHOLDER.finditer(text)
-        } - self.parameters.keys()
+        if EACH in self.parameters:
+            raise ValueError(f"no parameter may be called {EACH!r}: it is the value at hand in a step `each`")
+        shown = self.model_dump(mode="json", exclude={"parameters": True, "id": True, "when": True})
+        unknown = _unfilled(shown, self.parameters.keys())
         if unknown:
             raise ValueError(
                 "unknown placeholder "
@@ -231,24 +278,19 @@ class LoadedPlaybook(Frozen):
     sha256: Digest
 
 
-def _texts(playbook: Playbook) -> list[str]:
-    """Every string of the playbook in which a placeholder may stand."""
-    found: list[str] = []
-
-    def walk(value: object) -> None:
-        match value:
-            case str():
-                found.append(value)
-            case dict():
-                for key, item in value.items():
-                    if key != "play":  # Ansible's own templates; parameters reach it as variables.
-                        walk(item)
-            case list() | tuple():
-                for item in value:
-                    walk(item)
-            case _:
-                return
-
-    shown = playbook.model_dump(mode="json", exclude={"parameters": True, "id": True, "when": True})
-    walk(shown)
-    return found
+def _unfilled(value: object, known: Set[str]) -> set[str]:
+    """Return the placeholders in *value* that nothing fills; within a step of type `each` it is `{each}`."""
+    match value:
+        case str():
+            return {found.group(1) for found in PLACEHOLDER.finditer(value)} - known
+        case dict():
+            inner = known | {EACH} if value.get("type") == EACH else known
+            # A play has Ansible's own templates; parameters reach it as variables.
+            parts = (
+                (item, inner if key == "step" else known) for key, item in value.items() if key != "play"
+            )
+            return set().union(*(_unfilled(item, names) for item, names in parts))
+        case list() | tuple():
+            return set().union(*(_unfilled(item, known) for item in value))
+        case _:
+            return set()

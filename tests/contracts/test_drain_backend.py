@@ -16,10 +16,10 @@ import pytest
 
 from adapters.files.playbooks import read_playbook
 from adapters.runners.haproxy import HaproxyRunner
-from bot.app.rendering import fill_parameters, render_step
+from bot.app.rendering import fill_parameters, render_steps
 from bot.domain.catalogue import HttpSignal, Service
 from bot.domain.execution import ApprovedStep, Preview, Result, StepOutcome
-from bot.domain.playbook import Step
+from bot.domain.playbook import PlaybookStep
 from bot.domain.target_actions import HaproxyCommand
 from bot.domain.target_steps import BalancerOperation, HaproxyStep
 from tests.builders import an_incident
@@ -63,10 +63,10 @@ class Balancer:
         async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
             return Counter([(await client.get(self.url)).text for _ in range(requests)])
 
-    async def carry_out(self, step: Step, *, server: str = "one") -> StepOutcome:
+    async def carry_out(self, step: PlaybookStep, *, server: str = "one") -> StepOutcome:
         return await self.runner.run(self.planned(step, server=server))
 
-    def planned(self, step: Step, *, server: str = "one") -> ApprovedStep:
+    def planned(self, step: PlaybookStep, *, server: str = "one") -> ApprovedStep:
         service = Service(
             settings={
                 "haproxy_backend": "pool",
@@ -76,7 +76,7 @@ class Balancer:
             signals={"error_ratio": HttpSignal(kind="http", url=f"{self.url}/")},
         )
         values = fill_parameters(PLAYBOOK, an_incident(), None, service)
-        action = render_step(step, {value.name: value.value for value in values}, service)
+        [action] = render_steps([step], {value.name: value.value for value in values}, service)
         return an_approved(action)
 
 

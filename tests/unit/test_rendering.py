@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.app.rendering import fill, fill_parameters, render_check, render_step
+from bot.app.filling import fill
+from bot.app.rendering import fill_parameters, render_check, render_step
 from bot.domain.catalogue import Endpoint, HttpSignal, Service
 from bot.domain.errors import InvalidPlan
 from bot.domain.plan import CommandRun, HttpRequest
