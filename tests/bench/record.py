@@ -2,11 +2,13 @@
 
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from adapters.store.entries import Draft
 from adapters.store.opening import Store, open_store
 from adapters.store.signing import new_signer
+from adapters.store.transaction import Transaction
 from bot.domain.approval import Action, Permission
 from tests.bench.lines import Line, Scale, latencies
 from tests.bench.report import RESULTS
@@ -69,8 +71,12 @@ async def _fill(store: Store, entries: int) -> None:
     """Add entries in few transactions: only the check of them is measured."""
     draft = Draft(act="seen", incident=None, facts={"why": "the error rate rose 2 min after the deploy"})
     for left in range(entries, 0, -_BATCH):
-        count = min(left, _BATCH)
-        await store.transactions.write(lambda tx, count=count: [tx.append(draft) for _ in range(count)])
+        await store.transactions.write(partial(_append_all, [draft] * min(left, _BATCH)))
+
+
+def _append_all(drafts: Sequence[Draft], tx: Transaction) -> None:
+    for draft in drafts:
+        tx.append(draft)
 
 
 async def _start(store: Store, number: int) -> tuple[float, float]:

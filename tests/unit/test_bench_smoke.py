@@ -35,6 +35,7 @@ LINES = {
     "thinking.redaction",
     "thinking.card",
     "record.append",
+    "record.verify",
     "record.claim",
     "record.read",
 }
