@@ -51,7 +51,7 @@ async def us(api: SlackApi) -> Installation:
 @pytest.fixture(params=["memory", "slack"])
 def directory(request: pytest.FixtureRequest) -> Directory:
     if request.param == "memory":
-        return MemoryDirectory(EVERYBODY)
+        return MemoryDirectory(EVERYBODY, groups={"S0ONCALL": [ALICE.id, SlackUserId("U0BOB")]})
     return SlackDirectory(request.getfixturevalue("api"), request.getfixturevalue("us"))
 
 
@@ -76,6 +76,12 @@ async def test_an_address_leads_to_its_person(directory: Directory) -> None:
     assert ALICE.id == await directory.by_email("Alice@Example.com")
     assert await directory.by_email("nobody@example.com") is None
     assert await directory.by_email("gone@example.com") is None
+
+
+async def test_a_user_group_has_its_members(directory: Directory) -> None:
+    assert frozenset({"U0ALICE", "U0BOB"}) == await directory.group_members("S0ONCALL")
+    with pytest.raises(NotFound):
+        await directory.group_members("S0NOBODY")
 
 
 async def test_people_are_asked_for_anew_each_time(

@@ -120,7 +120,8 @@ class Pager:
 async def pager(request: pytest.FixtureRequest, rest: Rest) -> Pager:
     if request.param == "rest":
         return Pager(rest.adapter(), rest)
-    return Pager(MemoryIncidents(on_call={POLICY: (BORIS, ANNA)}))
+    users = {person.user_id: person.email or "" for person in (BORIS, ANNA)}
+    return Pager(MemoryIncidents(on_call={POLICY: (BORIS, ANNA)}, users=users))
 
 
 async def test_an_incident_is_read_with_its_alerts(pager: Pager) -> None:
@@ -177,6 +178,16 @@ async def test_who_is_on_call_comes_lowest_level_first(pager: Pager) -> None:
     incident = await pager.incidents.read(pager.open("slow"))
 
     assert (ANNA, BORIS) == tuple(await pager.incidents.on_call(incident))
+
+
+@pytest.mark.parametrize(
+    ("email", "found"),
+    [("Anna@Shop.Example", ("PANNA01",)), ("shop.example", ()), ("nobody@shop.example", ())],
+)
+async def test_a_user_is_found_by_the_whole_address_only(
+    pager: Pager, email: str, found: tuple[str, ...]
+) -> None:
+    assert found == tuple(await pager.incidents.users_by_email(email))
 
 
 async def test_without_an_escalation_policy_nobody_is_on_call(pager: Pager) -> None:

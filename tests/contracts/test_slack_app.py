@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from adapters.sandbox.serving import serving
-from adapters.sandbox.slack import Delivery, SandboxSlack, running_slack
+from adapters.sandbox.slack import Delivery, SandboxSlack, View, running_slack
 from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, Done, from_bytes, to_bytes
 from adapters.slack.api import Installation, SlackApi, read_installation
 from adapters.slack.app import PATH, Intake, bolt_app, slack_route
@@ -19,9 +19,9 @@ from adapters.slack.manifest import FILE, manifest, manifest_text
 from adapters.slack.pace import Pace
 from adapters.slack.socket import socket_mode
 from adapters.store.memory_inbox import MemoryInbox, MemoryQueues
-from bot.domain.approval import Action
+from bot.domain.approval import Action, Confirmation, Question
 from bot.domain.errors import Invalid, Unavailable
-from bot.domain.ids import IncidentId, SlackUserId
+from bot.domain.ids import Digest, IncidentId, SlackUserId
 from bot.ports import Stream
 from tests.contracts.sandbox_slack_builders import ALICE, INCIDENTS, a_workspace
 from tests.slack_builders import NOW, a_card, a_document, an_offer
@@ -353,3 +353,107 @@ def _payload_of(delivery: Delivery) -> dict[str, object]:
         payload = json.loads(parse_qs(delivery.body.decode())["payload"][0])
     payload["actions"][0]["action_ts"] = "1700000000.000999"
     return dict(payload)
+
+
+QUESTION = Question(
+    proposal_id=an_offer().id,
+    digest=Digest(an_offer().digest),
+    channel=INCIDENTS,
+    message_ts="1700000000.000001",
+    title="Roll checkout back to 41",
+    target="deploy:checkout",
+    overrides=("freeze",),
+    objections=("the freeze “weekend” holds",),
+)
+
+
+async def window(bot: Bot, question: Question = QUESTION) -> View:
+    """Press the card's button, open the window for that press, and return it."""
+    await bot.slack.press(ALICE, INCIDENTS, await bot.card(), "handrail.approve")
+    pressed = bot.stored[-1]
+    assert isinstance(pressed, ButtonPressed)
+    await bot.chat.ask_to_confirm(pressed.trigger_id, question)
+    return bot.slack.views[ALICE]
+
+
+async def test_a_confirmed_approval_is_stored_with_what_was_typed(bot: Bot) -> None:
+    opened = await window(bot)
+
+    delivery = await bot.slack.submit_view(
+        ALICE, opened.id, {"target": " deploy:checkout ", "reason": "people cannot pay"}
+    )
+
+    assert delivery.ok
+    assert ALICE not in bot.slack.views
+    confirmed = bot.stored[-1]
+    assert isinstance(confirmed, ButtonPressed)
+    assert confirmed.confirmation == Confirmation(
+        target="deploy:checkout", reason="people cannot pay", overrides=("freeze",)
+    )
+    assert (Action.APPROVE, QUESTION.proposal_id, QUESTION.digest, ALICE, INCIDENTS, QUESTION.message_ts) == (
+        confirmed.action,
+        confirmed.proposal_id,
+        confirmed.digest,
+        confirmed.user_id,
+        confirmed.channel,
+        confirmed.message_ts,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        (
+            {"target": "checkout", "reason": "why"},
+            ("target", "That is not the target's name. Type deploy:checkout"),
+        ),
+        ({"target": "deploy:checkout", "reason": "  "}, ("reason", "Write down why.")),
+    ],
+)
+async def test_what_is_mistyped_is_said_under_its_field_and_not_stored(
+    bot: Bot, values: dict[str, str], error: tuple[str, str]
+) -> None:
+    opened = await window(bot)
+
+    await bot.slack.submit_view(ALICE, opened.id, values)
+
+    assert bot.slack.views[ALICE].errors == (error,)
+    assert len(bot.stored) == 1
+
+
+async def test_a_confirmation_that_cannot_be_stored_is_said_in_the_window(bot: Bot) -> None:
+    opened = await window(bot)
+    bot.breaks()
+
+    await bot.slack.submit_view(ALICE, opened.id, {"target": "deploy:checkout", "reason": "why"})
+
+    ((field, said),) = bot.slack.views[ALICE].errors
+    assert (field, said.startswith("I could not take that")) == ("reason", True)
+
+
+async def test_a_window_says_what_speaks_against_it(bot: Bot) -> None:
+    shown = json.dumps((await window(bot)).payload, ensure_ascii=False)
+
+    assert "the freeze “weekend” holds" in shown
+    assert "Why in spite of that?" in shown
+
+
+async def test_a_target_too_long_for_a_window_is_refused(bot: Bot) -> None:
+    with pytest.raises(Invalid, match="too long"):
+        await window(bot, QUESTION.model_copy(update={"target": "x" * 3_000}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"view": {"callback_id": "other"}},
+        {"view": {"callback_id": "handrail.confirm", "private_metadata": "[]"}},
+        {"view": {"callback_id": "handrail.confirm", "private_metadata": "{}", "state": {"values": []}}},
+    ],
+)
+async def test_a_window_of_another_kind_is_not_understood(idle_bot: Bot, body: dict[str, object]) -> None:
+    said = await Intake(_Puts(idle_bot), idle_bot.chat.tell).confirm(body)
+
+    assert {"reason": "I do not know this window. Close it, and press the button again."} == said
+    assert [] == idle_bot.stored
