@@ -68,7 +68,7 @@ async def test_what_slack_says_of_a_person_now_is_what_counts(
     assert f"You cannot decide this: {why}." == (await offered.press(Action.APPROVE)).text
 
 
-async def test_a_name_on_call_counts_for_nothing(offered: Bot) -> None:
+async def test_sl_display_name_a_name_on_call_counts_for_nothing(offered: Bot) -> None:
     offered.directory.put(EVE.model_copy(update={"name": "Omar", "email": None}))
 
     assert Reason.NOT_ALLOWED is (await offered.press(Action.APPROVE, by=EVE)).reason
@@ -81,7 +81,7 @@ async def test_a_stranger_to_slack_decides_nothing(offered: Bot) -> None:
     assert (Reason.NOT_ALLOWED, True) == (ruling.reason, "Slack could not say who you are" in ruling.text)
 
 
-async def test_an_empty_list_of_approvers_allows_nobody() -> None:
+async def test_sl_empty_allow_an_empty_list_of_approvers_allows_nobody() -> None:
     bot = a_bot(services={"checkout": a_service(approvers=Approvers())})
     await bot.begin()
 
@@ -177,7 +177,9 @@ async def test_a_press_that_took_too_long_is_not_meant_any_more(offered: Bot) ->
     )
 
 
-async def test_propose_again_makes_a_new_plan_and_the_old_button_is_out_of_date(offered: Bot) -> None:
+async def test_sl_old_card_propose_again_makes_a_new_plan_and_the_old_button_is_out_of_date(
+    offered: Bot,
+) -> None:
     old = await offered.the_last()
     old_press = offered.a_press(Action.APPROVE, old)
     offered.time.advance(timedelta(minutes=15))
@@ -246,7 +248,7 @@ async def test_the_same_press_delivered_again_has_one_answer_and_one_effect(offe
     assert (1, 1) == (len(set(rulings)), len(offered.runner.ran))
 
 
-async def test_a_press_on_a_look_alike_card_is_refused(offered: Bot) -> None:
+async def test_sl_forged_card_a_press_on_a_look_alike_card_is_refused(offered: Bot) -> None:
     forged = offered.a_press(Action.APPROVE, await offered.the_last()).model_copy(
         update={"message_ts": "1700000099.000001"}
     )
@@ -291,7 +293,7 @@ async def test_a_resolve_cancels_what_waits(offered: Bot) -> None:
     assert [] == offered.runner.ran
 
 
-async def test_a_resolve_between_the_approval_and_the_start_stops_it(offered: Bot) -> None:
+async def test_sl_resolved_race_a_resolve_between_the_approval_and_the_start_stops_it(offered: Bot) -> None:
     await offered.press(Action.APPROVE, follow=False)
     offered.pager.put(a_resolved())
     await offered.hear(IncidentEventKind.RESOLVED)

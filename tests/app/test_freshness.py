@@ -252,7 +252,7 @@ async def test_a_rollout_that_goes_on_is_no_difference() -> None:
     assert 1 == len(bot.runner.ran)
 
 
-async def test_an_incident_that_the_pager_calls_resolved_starts_nothing_at_the_click() -> None:
+async def test_pd_claims_open_an_incident_that_the_pager_calls_resolved_starts_nothing_at_the_click() -> None:
     bot, _ = a_bot_that_reads()
     await bot.begin()
     bot.pager.put(a_resolved())

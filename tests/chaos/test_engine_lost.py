@@ -27,7 +27,9 @@ def engine_files(rig: Rig) -> list[Path]:
 
 
 @pytest.mark.parametrize("loss", ["damaged", "removed"])
-async def test_a_lost_engine_voids_the_old_button_and_offers_a_new_one(rig: Rig, loss: str) -> None:
+async def test_e_rollback_a_lost_engine_voids_the_old_button_and_offers_a_new_one(
+    rig: Rig, loss: str
+) -> None:
     incident, card = await rig.offered()
     effects = await rig.stage.effects()
     await rig.stop()

@@ -54,7 +54,7 @@ def a_play(
     )
 
 
-async def test_check_mode_changes_nothing_and_the_run_after_it_does(
+async def test_r_dry_run_check_mode_changes_nothing_and_the_run_after_it_does(
     runner: AnsibleRunner, tmp_path: Path
 ) -> None:
     """A run must not inherit the check mode of the one before, and must say what it changed."""

@@ -65,7 +65,7 @@ async def test_a_claim_can_be_made_after_entries_have_left(bench: Bench, tmp_pat
     assert (await verify_record(bench.store.transactions, tmp_path / "archive", Trust())).is_intact
 
 
-async def test_the_chain_goes_on_with_a_rotated_key(bench: Bench, tmp_path: Path) -> None:
+async def test_a_rotate_the_chain_goes_on_with_a_rotated_key(bench: Bench, tmp_path: Path) -> None:
     await bench.store.audit.append("began", actor="x", incident=None, body={})
 
     entry = await bench.store.transactions.write(lambda tx: rotate(tx, new_signer(), "dana"))

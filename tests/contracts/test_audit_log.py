@@ -62,7 +62,7 @@ async def test_entries_are_those_of_the_incident_and_the_last_ones(bench: Bench)
     assert [] == await bench.store.audit.entries(limit=0)
 
 
-async def test_free_text_is_redacted_and_identifiers_are_kept(bench: Bench) -> None:
+async def test_a_secrets_free_text_is_redacted_and_identifiers_are_kept(bench: Bench) -> None:
     body: dict[str, str | bool] = {"reason": f"the password is {SECRET}", "digest": SECRET, "ok": True}
 
     entry = await bench.store.audit.append("noted", actor=f"{SECRET}@host", incident=None, body=body)
@@ -90,7 +90,7 @@ async def test_an_untouched_chain_verifies_over_several_pages(bench: Bench) -> N
     )
 
 
-async def test_three_writers_make_one_chain_without_gaps(bench: Bench) -> None:
+async def test_a_two_writers_three_writers_make_one_chain_without_gaps(bench: Bench) -> None:
     stores = [bench.store, bench.another(), bench.another()]
 
     await asyncio.gather(*(write(store, 200, actor=f"writer-{n}") for n, store in enumerate(stores)))

@@ -143,7 +143,7 @@ async def test_a_plan_that_fits_may_be_offered(bench: Bench) -> None:
     assert bench.chat.shows_whole(a_card(an_offer()))
 
 
-async def test_the_card_arrives_with_its_buttons_and_without_unfurling(
+async def test_sl_link_spoof_the_card_arrives_with_its_buttons_and_without_unfurling(
     chat: SlackChat, slack: SandboxSlack
 ) -> None:
     ref = await chat.post_card(INCIDENTS, a_card(an_offer()), key="k")

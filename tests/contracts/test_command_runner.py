@@ -294,7 +294,7 @@ async def test_a_preview_shows_what_its_program_says(runner: CommandRunner) -> N
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bwrap: apt-get install --yes bubblewrap")
-async def test_in_the_sandbox_a_program_has_the_system_and_nothing_of_ours(
+async def test_r_sandbox_in_the_sandbox_a_program_has_the_system_and_nothing_of_ours(
     runner: CommandRunner, tmp_path: Path
 ) -> None:
     kept = tmp_path / "settings.env"

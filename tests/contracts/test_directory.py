@@ -61,7 +61,7 @@ async def test_a_person_is_as_slack_knows_them(person: Person, directory: Direct
 
 
 @pytest.mark.parametrize("person", [GUEST, GONE, ROBOT, STRANGER], ids=lambda person: person.name)
-async def test_bots_guests_strangers_and_the_deactivated_never_count(
+async def test_sl_bot_click_bots_guests_strangers_and_the_deactivated_never_count(
     person: Person, directory: Directory
 ) -> None:
     assert (await directory.person(person.id)).disqualification is not None

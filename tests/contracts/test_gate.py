@@ -85,7 +85,7 @@ async def test_a_proposal_is_bound_to_its_card_once(bench: Bench) -> None:
         await bench.store.gate.offer(ProposalId("P9-1"), CARD)
 
 
-async def test_an_approval_is_recorded_with_its_proof(bench: Bench) -> None:
+async def test_a_prove_click_an_approval_is_recorded_with_its_proof(bench: Bench) -> None:
     record = await bench.offered()
     click = a_click(by=DANA)
 
@@ -155,7 +155,7 @@ async def test_a_double_click_approves_once(bench: Bench) -> None:
     assert len((await bench.proposal(record)).approvals) == 1
 
 
-async def test_a_quorum_of_two_needs_two_people(bench: Bench) -> None:
+async def test_sl_same_person_twice_a_quorum_of_two_needs_two_people(bench: Bench) -> None:
     plan = a_plan(quorum=2)
     record = await bench.offered(plan)
 
@@ -239,7 +239,9 @@ async def test_a_click_that_waited_too_long_changes_nothing(bench: Bench) -> Non
 @pytest.mark.parametrize(
     "card", [CardRef(channel=CARD.channel, ts="2.0"), CardRef(channel="C0ELSE", ts=CARD.ts)]
 )
-async def test_a_button_on_another_message_counts_for_nothing(bench: Bench, card: CardRef) -> None:
+async def test_sl_value_swap_a_button_on_another_message_counts_for_nothing(
+    bench: Bench, card: CardRef
+) -> None:
     record = await bench.offered()
 
     ruling = await bench.store.gate.rule(a_click(card=card), ALLOWED, DANA)
@@ -255,7 +257,7 @@ async def test_a_proposal_without_a_card_cannot_be_approved(bench: Bench) -> Non
     assert (await bench.press(Action.APPROVE)).reason is Reason.WRONG_CARD
 
 
-async def test_a_swapped_digest_is_out_of_date(bench: Bench) -> None:
+async def test_sl_value_swap_a_swapped_digest_is_out_of_date(bench: Bench) -> None:
     await bench.offered()
 
     ruling = await bench.store.gate.rule(a_click(digest=sha256_hex("another plan")), ALLOWED, DANA)
@@ -323,7 +325,7 @@ async def test_the_kill_switch_stops_approvals_until_it_is_taken_back(bench: Ben
     )
 
 
-async def test_a_kill_file_stops_approvals_without_the_database(bench: Bench) -> None:
+async def test_c_kill_offline_a_kill_file_stops_approvals_without_the_database(bench: Bench) -> None:
     await bench.offered()
     bench.kill_file.touch()
 

@@ -276,7 +276,7 @@ async def test_one_end_may_be_told_twice(bench: Bench) -> None:
     assert (await bench.acts()).count("finished") == 1
 
 
-async def test_two_different_ends_are_an_alarm(bench: Bench) -> None:
+async def test_e_zombie_two_different_ends_are_an_alarm(bench: Bench) -> None:
     step = await bench.started()
     await bench.store.gate.finish(step.effect_key, 1, LOST)
 

@@ -324,7 +324,7 @@ async def test_e_lost_answer_a_put_that_was_stored_unheard_is_a_duplicate_when_r
             await inbox.aclose()
 
 
-async def test_a_full_server_refuses_puts_and_fails_the_ping() -> None:
+async def test_e_oom_a_full_server_refuses_puts_and_fails_the_ping() -> None:
     with redis_server("--maxmemory", "1") as server:
         inbox = RedisInbox(server.url, consumer="bot")
 
@@ -411,7 +411,7 @@ async def test_durability_is_unknown_where_config_is_forbidden() -> None:
         await inbox.aclose()
 
 
-async def test_a_server_that_forgets_or_evicts_is_not_durable() -> None:
+async def test_e_volatile_store_a_server_that_forgets_or_evicts_is_not_durable() -> None:
     forgetful = Durability(append_only=False, fsync="always", eviction="noeviction")
     evicting = Durability(append_only=True, fsync="always", eviction="allkeys-lru")
 

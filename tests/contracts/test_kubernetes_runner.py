@@ -214,7 +214,7 @@ async def test_nobody_listening_means_that_nothing_happened(runner: KubernetesRu
     )
 
 
-async def test_a_preview_is_a_dry_run_that_changes_nothing(
+async def test_r_dry_run_a_preview_is_a_dry_run_that_changes_nothing(
     cluster: ClusterServer, runner: KubernetesRunner
 ) -> None:
     path = a_deployment(cluster)
@@ -244,7 +244,7 @@ async def test_without_the_right_to_a_dry_run_the_change_is_computed_and_said_to
     )
 
 
-async def test_a_token_is_made_for_the_step_and_void_after_it(
+async def test_r_creds_a_token_is_made_for_the_step_and_void_after_it(
     cluster: ClusterServer, runner: KubernetesRunner
 ) -> None:
     a_deployment(cluster)
@@ -261,7 +261,7 @@ async def test_a_token_is_made_for_the_step_and_void_after_it(
     assert "token-1" not in repr(outcome)
 
 
-async def test_a_token_that_a_dead_worker_left_is_voided_by_its_key(cluster: ClusterServer) -> None:
+async def test_r_creds_a_token_that_a_dead_worker_left_is_voided_by_its_key(cluster: ClusterServer) -> None:
     broker = ServiceAccountTokens(SECRETS, ManualTime())
     runner = KubernetesRunner(SECRETS, broker)
     step = a_change(cluster.url, RESTART, token_for="ops/handrail-runner")
@@ -285,7 +285,7 @@ async def test_a_token_that_cannot_be_made_sends_nothing(
     assert "for want of a token: POST answered 403: no tokens for you" in outcome.detail
 
 
-async def test_no_token_is_made_for_what_was_not_started(cluster: ClusterServer) -> None:
+async def test_r_creds_no_token_is_made_for_what_was_not_started(cluster: ClusterServer) -> None:
     broker = ServiceAccountTokens(SECRETS, ManualTime())
     step = a_change(cluster.url, RESTART, token_for="ops/handrail-runner")
     with pytest.raises(Refused):

@@ -147,7 +147,7 @@ async def test_a_click_is_stored_with_who_what_and_where(bot: Bot) -> None:
     assert NOW == pressed.to_click(NOW).received_at
 
 
-async def test_the_same_delivery_again_is_one_click(bot: Bot) -> None:
+async def test_sl_event_retry_the_same_delivery_again_is_one_click(bot: Bot) -> None:
     delivery = await bot.slack.press(ALICE, INCIDENTS, await bot.card(), "handrail.approve")
 
     again = [await bot.slack.replay(delivery) for _ in range(2)]
@@ -239,7 +239,7 @@ async def test_a_button_that_is_not_ours_is_answered_and_not_stored(value: str |
 @pytest.mark.parametrize(
     "foreign", [{"team": {"id": "T0OTHER"}}, {"api_app_id": "A0OTHER"}, {"enterprise": {"id": "E0OTHER"}}]
 )
-async def test_a_click_of_another_team_app_or_organisation_is_refused(
+async def test_sl_socket_a_click_of_another_team_app_or_organisation_is_refused(
     foreign: dict[str, object], bot: Bot
 ) -> None:
     real = await bot.slack.press(ALICE, INCIDENTS, await bot.card(), "handrail.deny")

@@ -70,7 +70,7 @@ async def set_pragma(bench: Bench, pragma: str) -> None:
     await bench.store.transactions.read(run)
 
 
-async def test_a_full_disk_starts_nothing_and_leaves_nothing_half_done(sqlite: Bench) -> None:
+async def test_e_disk_full_a_full_disk_starts_nothing_and_leaves_nothing_half_done(sqlite: Bench) -> None:
     record = await sqlite.approved()
     await set_pragma(sqlite, "max_page_count=1")  # SQLite takes the present size for the smallest limit.
     await fill(sqlite)
@@ -85,7 +85,7 @@ async def test_a_full_disk_starts_nothing_and_leaves_nothing_half_done(sqlite: B
     assert before.is_intact
 
 
-async def test_the_store_goes_on_once_there_is_room(sqlite: Bench) -> None:
+async def test_e_disk_full_the_store_goes_on_once_there_is_room(sqlite: Bench) -> None:
     record = await sqlite.approved()
     await set_pragma(sqlite, "max_page_count=1")
     await fill(sqlite)
@@ -156,7 +156,9 @@ async def test_a_closed_store_is_unavailable(file: Path) -> None:
         "UPDATE proposals SET number = 5",
     ],
 )
-async def test_a_changed_proposal_neither_takes_a_click_nor_starts(bench: Bench, change: str) -> None:
+async def test_e_tamper_a_changed_proposal_neither_takes_a_click_nor_starts(
+    bench: Bench, change: str
+) -> None:
     offered = await bench.offered(a_plan(incident="P2"))
     approved = await bench.approved()
     blob = "bytea" if "postgres" in str(bench.url) else "BLOB"

@@ -151,7 +151,7 @@ def test_slack_takes_every_card(card: Card) -> None:
 
 @FEW
 @given(cards())
-def test_data_makes_no_mention_or_link_on_a_card(card: Card) -> None:
+def test_sl_mentions_data_makes_no_mention_or_link_on_a_card(card: Card) -> None:
     for text in [*_marked(card_blocks(card)), card_text(card)]:
         assert not re.search("[<>]", _OURS.sub("", text))
         assert "<!" not in text.replace("<!date^", "")

@@ -30,7 +30,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
         yield running_rig
 
 
-async def test_a_guest_is_refused_even_when_named_as_an_approver(rig: Rig) -> None:
+async def test_sl_guest_a_guest_is_refused_even_when_named_as_an_approver(rig: Rig) -> None:
     incident, card = await rig.offered()
     effects = await rig.stage.effects()
 

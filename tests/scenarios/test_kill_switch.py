@@ -27,7 +27,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
         yield running_rig
 
 
-async def test_a_stopped_bot_starts_nothing_until_it_is_revived(rig: Rig) -> None:
+async def test_c_kill_offline_a_stopped_bot_starts_nothing_until_it_is_revived(rig: Rig) -> None:
     incident, card = await rig.offered()
 
     killed = await rig.handrail("kill", "--reason", "wrong playbook")

@@ -60,7 +60,7 @@ def page(rig: Rig) -> Page:
     return Page(rig, rig.page(), earlier)
 
 
-async def test_a_silent_queue_means_503_and_the_webhook_sent_again_is_handled(rig: Rig) -> None:
+async def test_h_truth_a_silent_queue_means_503_and_the_webhook_sent_again_is_handled(rig: Rig) -> None:
     queue = rig.child(QUEUE)
     os.kill(queue, signal.SIGSTOP)
     paged = page(rig)
@@ -76,7 +76,7 @@ async def test_a_silent_queue_means_503_and_the_webhook_sent_again_is_handled(ri
     assert len(rig.cards(paged.incident.id)) == 1
 
 
-async def test_a_killed_queue_comes_back_with_what_it_held(rig: Rig) -> None:
+async def test_e_redis_kill_a_killed_queue_comes_back_with_what_it_held(rig: Rig) -> None:
     """Stopped first, so that the page surely meets the outage; the kill then loses the connection as well."""
     queue = rig.child(QUEUE)
     os.kill(queue, signal.SIGSTOP)
@@ -126,7 +126,7 @@ async def test_nobody_is_allowed_while_pagerduty_cannot_say_who_is_on_call(rig: 
     assert await rig.stage.effects() == effects
 
 
-async def test_what_webhooks_missed_is_found_by_looking(watchful: Rig) -> None:
+async def test_pd_lost_what_webhooks_missed_is_found_by_looking(watchful: Rig) -> None:
     pagerduty = watchful.stage.pagerduty
     earlier = len(pagerduty.deliveries)
     pagerduty.drop_webhooks(1_000)

@@ -80,7 +80,7 @@ async def test_a_ping_and_events_of_unknown_types_are_taken_and_change_nothing(r
     assert "triggered" in await rig.ask(f"status {incident.id}")
 
 
-async def test_events_that_come_in_the_wrong_order_end_in_what_is_true(rig: Rig) -> None:
+async def test_pd_out_of_order_events_that_come_in_the_wrong_order_end_in_what_is_true(rig: Rig) -> None:
     """The resolve arrives first, and the trigger after it opens no card for what is over."""
     pagerduty = rig.stage.pagerduty
     pagerduty.drop_webhooks(2)
@@ -101,7 +101,7 @@ async def test_events_that_come_in_the_wrong_order_end_in_what_is_true(rig: Rig)
     assert rig.cards(incident.id) == []
 
 
-async def test_a_late_trigger_does_not_reopen_a_resolved_incident(rig: Rig) -> None:
+async def test_pd_out_of_order_a_late_trigger_does_not_reopen_a_resolved_incident(rig: Rig) -> None:
     pagerduty = rig.stage.pagerduty
     incident = rig.page()
     await rig.card(incident.id)
@@ -131,7 +131,9 @@ async def test_a_reopened_incident_lives_again_on_the_same_card(rig: Rig) -> Non
     assert [c.ts for c in rig.cards(incident.id)] == [card.ts]
 
 
-async def test_a_service_that_nobody_mapped_gets_a_card_that_names_the_missing_entry(rig: Rig) -> None:
+async def test_pd_unknown_service_a_service_that_nobody_mapped_gets_a_card_that_names_the_missing_entry(
+    rig: Rig,
+) -> None:
     await rig.webhook(an_event("QUNMAPPED", event_id="01UNMAPPED", service="PNOBODY"))
 
     card = await rig.card("QUNMAPPED", "No entry of services.yaml maps PagerDuty service PNOBODY")
@@ -167,11 +169,15 @@ async def test_people_ask_where_things_stand_and_are_answered_privately(rig: Rig
         ("changes chekout", "“chekout” is neither a service nor a time such as 2h. Did you mean checkout?"),
     ],
 )
-async def test_what_is_not_understood_is_answered_with_the_usage(rig: Rig, typed: str, answered: str) -> None:
+async def test_sl_args_what_is_not_understood_is_answered_with_the_usage(
+    rig: Rig, typed: str, answered: str
+) -> None:
     assert (await rig.ask(typed)).startswith(answered)
 
 
-async def test_an_old_page_that_pagerduty_does_not_know_is_closed_and_not_asked_for_again(rig: Rig) -> None:
+async def test_pd_replay_an_old_page_that_pagerduty_does_not_know_is_closed_and_not_asked_for_again(
+    rig: Rig,
+) -> None:
     event = an_event("QOLD001", event_id="01OLD", service="PUNMAPPED")
     data = {**event["data"], "created_at": None}  # type: ignore[dict-item]
     answer = await rig.webhook({**event, "occurred_at": "1999-01-01T00:00:00Z", "data": data})

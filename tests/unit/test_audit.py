@@ -48,7 +48,7 @@ def test_an_untouched_chain_is_intact_and_names_its_head() -> None:
     ],
 )
 @pytest.mark.parametrize("seq", [1, 3, 5])
-def test_any_changed_column_is_found_at_its_entry(seq: int, changed: dict[str, object]) -> None:
+def test_a_tamper_any_changed_column_is_found_at_its_entry(seq: int, changed: dict[str, object]) -> None:
     entries = a_chain(5)
     entries[seq - 1] = entries[seq - 1].model_copy(update=changed)
 
@@ -58,7 +58,7 @@ def test_any_changed_column_is_found_at_its_entry(seq: int, changed: dict[str, o
     assert report.head == (entries[seq - 2].hash if seq > 1 else GENESIS)
 
 
-def test_an_entry_rewritten_with_a_fitting_hash_breaks_the_next_one() -> None:
+def test_a_tamper_an_entry_rewritten_with_a_fitting_hash_breaks_the_next_one() -> None:
     entries = a_chain(5)
     fields = {**entries[1].model_dump(exclude={"hash", "seal"}), "actor": "somebody else"}
     entries[1] = chain(**fields)
@@ -69,7 +69,7 @@ def test_an_entry_rewritten_with_a_fitting_hash_breaks_the_next_one() -> None:
 
 
 @pytest.mark.parametrize("seq", [1, 3])
-def test_a_missing_entry_is_named(seq: int) -> None:
+def test_a_tamper_a_missing_entry_is_named(seq: int) -> None:
     entries = a_chain(5)
     del entries[seq - 1]
 

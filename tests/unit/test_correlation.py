@@ -218,7 +218,7 @@ def test_a_rolled_back_change_is_cleared_and_its_rollback_hardly_suspected() -> 
         (None, "went to staging, which no alert names"),
     ],
 )
-def test_a_change_elsewhere_does_not_count(environment: str | None, expected: str) -> None:
+def test_dep_wrong_service_a_change_elsewhere_does_not_count(environment: str | None, expected: str) -> None:
     ranking = rank_suspects(
         shop_case(change(minutes_before=2, environment="staging"), environment=environment), WEIGHTS
     )

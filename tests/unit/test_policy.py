@@ -151,7 +151,7 @@ def test_a_freeze_speaks_at_its_level(level: Level) -> None:
     assert verdict.stands_with(frozenset()) is (level is Level.ADVISORY)
 
 
-def test_a_service_that_is_only_observed_gets_no_effects() -> None:
+def test_r_dry_run_a_service_that_is_only_observed_gets_no_effects() -> None:
     policy = Policy(services={CHECKOUT: ServiceRule(observe_only=True)})
 
     assert {Rule.OBSERVE_ONLY: Level.HARD} == found(policy, a_request())
@@ -202,7 +202,7 @@ def test_a_policy_is_named_by_what_it_says() -> None:
     assert Policy(low=RiskRule(quorum=2)).version != FLOOR.version
 
 
-def test_what_the_floor_refuses_no_policy_may_let_through() -> None:
+def test_c_policy_reload_what_the_floor_refuses_no_policy_may_let_through() -> None:
     assert broken_canaries(FLOOR) == ()
     assert broken_canaries(Policy(low=RiskRule(quorum=3, type_target=True))) == ()
     assert broken_canaries(Policy(high=RiskRule(type_target=True))) == (

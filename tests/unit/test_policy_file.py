@@ -83,7 +83,7 @@ def followed(tmp_path: Path) -> Followed:
     return Followed(tmp_path / "policy.yaml", "low:\n  quorum: 2\n")
 
 
-async def test_a_changed_file_is_taken_and_recorded(followed: Followed) -> None:
+async def test_c_policy_reload_a_changed_file_is_taken_and_recorded(followed: Followed) -> None:
     before = followed.policies.current()
 
     after = await followed.write("low:\n  quorum: 3\n")
@@ -97,7 +97,7 @@ async def test_a_changed_file_is_taken_and_recorded(followed: Followed) -> None:
     ]
 
 
-async def test_a_change_that_cannot_be_recorded_is_not_taken(followed: Followed) -> None:
+async def test_c_policy_reload_a_change_that_cannot_be_recorded_is_not_taken(followed: Followed) -> None:
     class Full:
         async def append(self, *_: object, **__: object) -> None:
             raise Unavailable("the disk is full")

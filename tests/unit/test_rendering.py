@@ -85,7 +85,7 @@ def test_a_fact_that_nobody_reported_is_named(source: str) -> None:
     "value",
     ["41\n", "41\r\nX: y", "4\x001", "\x1b[2J", "аdmin", "41\u202e", "４１", "é", "\x7f", "a\tb"],
 )
-def test_no_pattern_lets_signs_through_that_people_cannot_read(value: str) -> None:
+def test_sl_bidi_no_pattern_lets_signs_through_that_people_cannot_read(value: str) -> None:
     with pytest.raises(InvalidPlan, match="parameter 'version' may not be"):
         filled(ANY, value)
 

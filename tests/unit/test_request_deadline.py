@@ -54,7 +54,9 @@ async def connected(
     [b"", b"POST / HT", b"POST / HTTP/1.1\r\nhost: bot\r\n", b"\r\n", WHOLE[:-1]],
     ids=["nothing", "half a line", "half a head", "an empty line", "half a body"],
 )
-async def test_a_request_that_is_not_whole_in_time_is_answered_408_and_hung_up_on(begun: bytes) -> None:
+async def test_pd_big_slow_a_request_that_is_not_whole_in_time_is_answered_408_and_hung_up_on(
+    begun: bytes,
+) -> None:
     async with connected(App(), arrive_within=SOON) as (reader, writer):
         writer.write(begun)
 

@@ -56,7 +56,7 @@ async def test_an_event_and_a_handshake_pass(handler: Handler, clock: SetClock) 
     assert [an_event(), handshake] == handler.bodies
 
 
-async def test_a_wrong_signature_is_refused_and_the_body_appears_in_no_log(
+async def test_sl_bad_sig_a_wrong_signature_is_refused_and_the_body_appears_in_no_log(
     handler: Handler, clock: SetClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = as_form(a_press(secret_word="SWORDFISH"))
@@ -85,7 +85,7 @@ async def test_one_changed_byte_breaks_the_signature(
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(-301, 401), (-300, 200), (60, 200), (61, 401)])
-async def test_a_request_is_good_for_five_minutes(
+async def test_sl_ts_a_request_is_good_for_five_minutes(
     ahead: int, status: int, handler: Handler, clock: SetClock
 ) -> None:
     assert status == await signed(as_form(a_press()), clock, ahead=ahead).send_to(a_gate(handler, clock))
@@ -108,7 +108,9 @@ async def test_a_request_is_good_for_five_minutes(
         b"\xff",
     ],
 )
-async def test_a_malformed_timestamp_is_refused(timestamp: bytes, handler: Handler, clock: SetClock) -> None:
+async def test_sl_ts_a_malformed_timestamp_is_refused(
+    timestamp: bytes, handler: Handler, clock: SetClock
+) -> None:
     request = signed(as_form(a_press()), clock).with_header(b"x-slack-request-timestamp", timestamp)
 
     assert 401 == await request.send_to(a_gate(handler, clock))
@@ -126,7 +128,9 @@ async def test_a_malformed_timestamp_is_refused(timestamp: bytes, handler: Handl
         b"",
     ],
 )
-async def test_a_malformed_signature_is_refused(signature: bytes, handler: Handler, clock: SetClock) -> None:
+async def test_sl_sig_bytes_a_malformed_signature_is_refused(
+    signature: bytes, handler: Handler, clock: SetClock
+) -> None:
     request = signed(as_form(a_press()), clock).with_header(b"x-slack-signature", signature)
 
     assert 401 == await request.send_to(a_gate(handler, clock))
@@ -141,14 +145,14 @@ async def test_a_missing_or_doubled_header_is_refused(name: bytes, handler: Hand
     assert 401 == await request.with_header(name, value, value).send_to(a_gate(handler, clock))
 
 
-async def test_an_upper_case_signature_is_refused(handler: Handler, clock: SetClock) -> None:
+async def test_sl_sig_bytes_an_upper_case_signature_is_refused(handler: Handler, clock: SetClock) -> None:
     request = signed(as_form(a_press()), clock)
     shouted = b"v0=" + dict(request.headers)[b"x-slack-signature"][3:].upper()
 
     assert 401 == await request.with_header(b"x-slack-signature", shouted).send_to(a_gate(handler, clock))
 
 
-async def test_the_same_bytes_reach_the_handler_once(handler: Handler, clock: SetClock) -> None:
+async def test_sl_replay_the_same_bytes_reach_the_handler_once(handler: Handler, clock: SetClock) -> None:
     request, gate = signed(as_form(a_press()), clock), a_gate(handler, clock)
 
     assert [200, 200, 200] == [await request.send_to(gate) for _ in range(3)]
@@ -197,7 +201,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("body", FOREIGN.values(), ids=FOREIGN.keys())
-async def test_another_app_team_or_enterprise_is_refused(
+async def test_sl_foreign_team_another_app_team_or_enterprise_is_refused(
     body: bytes, handler: Handler, clock: SetClock
 ) -> None:
     assert 403 == await signed(body, clock).send_to(a_gate(handler, clock))
@@ -213,7 +217,7 @@ async def test_another_app_team_or_enterprise_is_refused(
         (a_press(), 403),
     ],
 )
-async def test_on_a_grid_the_organisation_is_pinned(
+async def test_sl_grid_on_a_grid_the_organisation_is_pinned(
     payload: dict[str, object], status: int, handler: Handler, clock: SetClock
 ) -> None:
     assert status == await signed(as_form(payload), clock).send_to(a_gate(handler, clock, ON_GRID))

@@ -218,7 +218,7 @@ def test_data_makes_no_mention_link_style_emoji_or_code() -> None:
     assert "› not a quotation" == escape("> not a quotation")
 
 
-def test_invisible_and_turning_characters_are_named() -> None:
+def test_sl_bidi_invisible_and_turning_characters_are_named() -> None:
     assert "aU+202EbU+200Bc U+2066d" == visible("a\u202eb\u200bc\n\x07\u2066d").replace("  ", " ")
 
 
@@ -235,7 +235,7 @@ def test_invisible_and_turning_characters_are_named() -> None:
         None,
     ],
 )
-def test_only_plain_http_addresses_are_linked(url: str | None) -> None:
+def test_sl_link_spoof_only_plain_http_addresses_are_linked(url: str | None) -> None:
     assert (None, "name") == (address(url), link(url, escape("name")))
 
 
@@ -266,7 +266,7 @@ def test_a_card_of_long_texts_stays_within_the_limits_and_offers_the_plan() -> N
     assert ["Approve rollback to 41", "Deny", "Details"] == labels(card_blocks(card))
 
 
-def test_a_plan_that_does_not_fit_is_not_offered() -> None:
+def test_sl_long_a_plan_that_does_not_fit_is_not_offered() -> None:
     card = a_card(an_offer(a_plan(*[a_request(body="x" * 500)] * 60)))
 
     assert not shows_whole(card)
