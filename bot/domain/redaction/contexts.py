@@ -24,6 +24,7 @@ class _Context(NamedTuple):
 
 _Q: Final = f"[{QUOTES}]?"
 
+# Where it can, a pattern begins with plain letters and looks behind only after them: those are searched for fast.
 _CONTEXTS: Final = (
     _Context(
         "credential",
@@ -36,8 +37,8 @@ _CONTEXTS: Final = (
         Claim.TOKEN,
         bounded=True,
     ),
-    _Context("credential", ("bearer ",), re.compile(r"(?<![a-z0-9])bearer[ \t]{1,4}(?P<v>[\w.~+/=-]{8,})"), Claim.TOKEN, bounded=True),
-    _Context("credential", ("basic ",), re.compile(r"(?<![a-z0-9])basic[ \t](?P<v>[A-Za-z0-9+/]{12,}={0,2})"), Claim.HINT, bounded=True),
+    _Context("credential", ("bearer ",), re.compile(r"bearer(?<![a-z0-9]bearer)[ \t]{1,4}(?P<v>[\w.~+/=-]{8,})"), Claim.TOKEN, bounded=True),
+    _Context("credential", ("basic ",), re.compile(r"basic(?<![a-z0-9]basic)[ \t](?P<v>[A-Za-z0-9+/]{12,}={0,2})"), Claim.HINT, bounded=True),
     _Context("credential", ("geniekey ",), re.compile(r"geniekey[ \t]{1,4}(?P<v>[\w-]{8,})"), Claim.PASSWORD, bounded=True),
     _Context("credential", ("token token=",), re.compile(r"token token="), Claim.TOKEN),
     _Context(
@@ -75,7 +76,7 @@ _CONTEXTS: Final = (
     _Context("password", ("chpasswd",), re.compile(rf"echo[ \t]{{1,4}}{_Q}[\w.-]{{1,32}}:(?P<v>[^\s{QUOTES}]{{1,128}}){_Q}[ \t]{{0,4}}\|[ \t]{{0,4}}(?:sudo[ ])?chpasswd"), Claim.PASSWORD, bounded=True),
     _Context("password", (":5432:", ":*:", ":6432:", ":5433:"), re.compile(r"(?m)^(?:[\w.-]{1,128}|\*):(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.*-]{1,64}:(?P<v>[^\s:]\S{2,256})$"), Claim.PASSWORD, bounded=True),
     _Context("token", ("env ", "export ", "set ", "setenv "), re.compile(r"[es](?<![\w-].)(?:nv|xport|etenv|et)[ \t]{1,4}[a-z0-9_]{0,40}(?:password|passwd|secret|token|api_?key|access_?key)[a-z0-9_]{0,16}[ \t]{1,4}(?=[^\s=])"), Claim.TOKEN),
-    _Context("token", ("slack", "signing secret", "routing key", "integration key", "service key", "api key", "license key"), re.compile(r"(?:signing[ ]secret|(?:routing|integration|service|api|license)[ ]key)[ \t]{1,4}(?P<v>[\w+/=-]{16,})"), Claim.HINT, bounded=True),
+    _Context("token", ("signing secret", "routing key", "integration key", "service key", "api key", "license key"), re.compile(r"(?:signing[ ]secret|(?:routing|integration|service|api|license)[ ]key)[ \t]{1,4}(?P<v>[\w+/=-]{16,})"), Claim.HINT, bounded=True),
     _Context("otp", ("ication code", "time code", "time passcode", "rity code", "2fa code", "mfa code", "login code", "otp code"), re.compile(r"(?:verification|one[- ]time|security|2fa|mfa|login|otp)[ -](?:pass)?code(?:[ ]is)?[ \t]{0,2}:?[ \t]{1,2}(?P<v>\d{6,8})(?!\d)"), Claim.PASSWORD, bounded=True),
 )  # fmt: skip
 

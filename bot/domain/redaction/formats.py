@@ -75,12 +75,25 @@ _FORMATS: Final[tuple[tuple[str, str], ...]] = (
     ("password_hash", r"\$(?:1|2[abxy]?|5|6|7|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w-]{0,10})\$[\w./,=$+-]{20,}"),
 )  # fmt: skip
 
+_OUTER_BAR: Final = re.compile(r"\|(?![^(]*\))")  # Parentheses are never nested above.
+_BRANCHES: Final = tuple((kind, branch) for kind, body in _FORMATS for branch in _OUTER_BAR.split(body))
+
+
+def _by_first_letter() -> str:
+    """Return a pattern for any branch that compares a word with those alone that begin as it does.
+
+    Each branch ends in an empty group of its own number; those that begin with no plain letter come last.
+    """
+    by_letter: dict[str, list[str]] = {}
+    for number, (_, branch) in enumerate(_BRANCHES):
+        letter = branch[0] if branch[0].isalnum() else ""
+        by_letter.setdefault(letter, []).append(f"{branch.removeprefix(letter)}(?P<k{number}>)")
+    others = by_letter.pop("")
+    return "|".join([*(f"{letter}(?:{'|'.join(rest)})" for letter, rest in by_letter.items()), *others])
+
+
 # A look ahead first, since most words are too short to be a token. The start is a word's start, where "word" has no underscore: `token_ghp_…` and `"ghp_…` both begin a token.
-_VENDOR: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?=[\w.$~+/:=@?%-]{14})(?:"
-    + "|".join(f"(?:{body})(?P<k{n}>)" for n, (_, body) in enumerate(_FORMATS))
-    + ")"
-)
+_VENDOR: Final = re.compile(rf"(?<![A-Za-z0-9])(?=[\w.$~+/:=@?%-]{{14}})(?:{_by_first_letter()})")
 # Their marks stand in the middle or at the end, so they are looked for only where the mark is.
 _MARKED: Final = (
     (("Q~",), "azure_key", re.compile(r"(?<![\w.~-])[\w.~-]{3}\dQ~[\w.~-]{28,}")),
@@ -137,9 +150,8 @@ def find_formats(view: View) -> Iterator[Finding]:
     """Yield every token of a fixed format in *view*, private keys over several lines among them."""
     text = view.text
     for match in _VENDOR.finditer(text):
-        yield Finding(
-            match.start(), match.end(), _FORMATS[int((match.lastgroup or "k0")[1:])][0], Layer.FORMAT
-        )
+        kind, _ = _BRANCHES[int((match.lastgroup or "k0")[1:])]
+        yield Finding(match.start(), match.end(), kind, Layer.FORMAT)
     for mark, kind, pattern in _BY_MARK:
         if mark in text:
             for match in pattern.finditer(text):

@@ -8,7 +8,7 @@ from typing import Final
 from bot.domain.redaction.finding import Finding, Layer
 from bot.domain.redaction.keys import Claim, read_key
 from bot.domain.redaction.values import is_secret_value, value_at
-from bot.domain.redaction.view import QUOTES, View
+from bot.domain.redaction.view import INERT, QUOTES, View
 from bot.domain.redaction.words import words
 
 # The word that makes a key worth reading, the rest of the key, and what may stand between key and value.
@@ -58,6 +58,8 @@ _NAMED: Final = re.compile(
 )
 _NAME_CHARS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _WORD_BEFORE: Final = re.compile(r"([A-Za-z]{2,16})[ \t]$")
+# A bare value that is a pseudonym and no more.
+_REPLACED: Final = re.compile(rf"{INERT}+(?=[\s{QUOTES}<>]|$)")
 _END_OF_CALL: Final = re.compile(rf"[{QUOTES}]?[ \t]{{0,4}}\)")
 _QUOTE_SIGNS: Final = frozenset("\"'`")
 _LOOK_BACK: Final = 64
@@ -98,6 +100,8 @@ def _finding(view: View, name: str, at: int, head: str) -> Finding | None:
     key = read_key(name)
     if key is None:
         return None
+    if "phrase" not in name.lower() and _REPLACED.match(view.text, at):
+        return None  # As most are at the second look.
     value = value_at(view.text, at)
     sign = head.rstrip(" \t")[-1:]
     if sign == "," and not _END_OF_CALL.match(view.text, value.end):
