@@ -71,6 +71,19 @@ class Acting:
             self._tell(user, room.id, f"{command} failed with the error “{failure}”")
         return delivery
 
+    async def shortcut(self, user_id: str, channel: str, message_ts: str, callback_id: str) -> Delivery:
+        """Choose a message shortcut of the app on a message; one that only this person sees has none."""
+        user = self._actor(user_id)
+        message = self._visible_message(user, channel, message_ts)
+        if callback_id not in self._workspace.config.shortcuts or message.only_to is not None:
+            raise SandboxMisuseError(f"No shortcut {callback_id!r} stands in that message's menu.")
+        body = payloads.message_action_body(self._workspace, user, message, callback_id)
+        delivery = await self._courier.deliver("message_action", body)
+        if delivery.failure is not None:
+            name = self._workspace.config.shortcuts[callback_id]
+            self._tell(user, channel, f"“{name}” failed with the error “{delivery.failure}”")
+        return delivery
+
     async def press_in_view(
         self,
         user_id: str,

@@ -52,6 +52,10 @@ class Control:
         """POST {user, channel, text, thread_ts?}: text as typed, with @names."""
         return await self._act(request, self._message)
 
+    async def shortcut(self, request: Request) -> Response:
+        """POST {user, channel, message_ts, callback_id}: a message shortcut."""
+        return await self._act(request, self._shortcut)
+
     async def view_press(self, request: Request) -> Response:
         """POST {user, view_id, action_id, block_id?, value?}: a button in a modal or the home tab."""
         return await self._act(request, self._view_press)
@@ -82,6 +86,11 @@ class Control:
         command = body.get("command") or self._workspace.config.commands[0]
         return await self._acting.command(
             body["user"], body["channel"], body.get("text", ""), command=command
+        )
+
+    async def _shortcut(self, body: JsonObject) -> Delivery | None:
+        return await self._acting.shortcut(
+            body["user"], body["channel"], body["message_ts"], body["callback_id"]
         )
 
     async def _message(self, body: JsonObject) -> Delivery | None:
@@ -154,6 +163,7 @@ class Control:
             "app": {"name": config.bot_name, "user_id": config.bot_user_id},
             "slackbot": SLACKBOT,
             "commands": list(config.commands),
+            "shortcuts": dict(config.shortcuts),
             "users": [
                 {
                     "id": u.id,

@@ -68,6 +68,24 @@ def block_actions_body(
     return body
 
 
+def message_action_body(
+    workspace: Workspace, user: SlackUser, message: Message, callback_id: str
+) -> JsonObject:
+    """Return the payload of a message shortcut chosen on *message*."""
+    channel = workspace.room(message.channel)
+    path = workspace.response_urls.issue(
+        f"actions/{workspace.config.team_id}", channel.id, user.id, message.ts, None
+    )
+    return _interaction(workspace, "message_action", user) | {
+        "callback_id": callback_id,
+        "channel": {"id": channel.id, "name": channel.name},
+        "message_ts": message.ts,
+        "message": message_json(workspace, message, with_metadata=True),
+        "action_ts": workspace.messages.next_ts(),
+        "response_url": f"{workspace.base_url}{path}",
+    }
+
+
 def view_actions_body(workspace: Workspace, user: SlackUser, view: View, action: JsonObject) -> JsonObject:
     """Return the payload of one press of *action* in a modal or a home tab."""
     return _interaction(workspace, "block_actions", user) | {

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from .wire import JsonObject
 
-DeliveryKind = Literal["command", "block_actions", "view_submission", "view_closed", "event"]
+DeliveryKind = Literal[
+    "command", "block_actions", "message_action", "view_submission", "view_closed", "event"
+]
 Failure = Literal["operation_timeout", "dispatch_failed"]
 
 

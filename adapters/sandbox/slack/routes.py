@@ -70,6 +70,7 @@ def _control_routes(control: Control) -> list[BaseRoute]:
         Route("/press", control.press, methods=["POST"]),
         Route("/command", control.command, methods=["POST"]),
         Route("/message", control.message, methods=["POST"]),
+        Route("/shortcut", control.shortcut, methods=["POST"]),
         Route("/view_press", control.view_press, methods=["POST"]),
         Route("/view_submit", control.view_submit, methods=["POST"]),
         Route("/view_close", control.view_close, methods=["POST"]),

@@ -110,6 +110,10 @@ class SandboxSlack:
         """Send a slash command; what the app answers is shown to the person."""
         return await self._acting.command(user_id, channel, text, command=command)
 
+    async def shortcut(self, user_id: str, channel: str, message_ts: str, callback_id: str) -> Delivery:
+        """Choose a message shortcut of the app, by its callback id, on a message."""
+        return await self._acting.shortcut(user_id, channel, message_ts, callback_id)
+
     async def press_in_view(
         self,
         user_id: str,

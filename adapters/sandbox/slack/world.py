@@ -1,6 +1,8 @@
 """What a sandbox workspace is made of: people, channels, groups and one installed app."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 # What a bot of this kind asks for at installation; a test that wants less names its own.
 DEFAULT_SCOPES = (
@@ -80,6 +82,10 @@ class SlackConfig:
     usergroups: tuple[SlackUserGroup, ...] = ()
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     commands: tuple[str, ...] = ("/incident",)
+    shortcuts: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({"handrail.commands": "Incident commands"})
+    )
+    """Message shortcuts: what a message's menu calls them, by callback id."""
     has_rate_limits: bool = True
 
     @property

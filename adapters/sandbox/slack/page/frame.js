@@ -49,6 +49,7 @@ export function drawHeader(page) {
   $("composer").hidden = page.home;
   $("composer-text").placeholder = channel?.direct ? `Message ${state.app.name}` : `Message #${channel?.name ?? ""}`;
   $("composer-hint").textContent = `Try ${state.commands[0]} help`;
+  $("thread-hint").textContent = `Try @${state.app.name} status`;
 }
 
 function isUnread(page, channel) {

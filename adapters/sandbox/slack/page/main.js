@@ -95,7 +95,8 @@ function viewContext(view) {
 }
 
 function viewOf(place) {
-  return { names: page.names, place, act: press, busy: (key) => page.busy.has(key), openThread };
+  const { shortcuts } = page.state;
+  return { names: page.names, place, act: press, busy: (key) => page.busy.has(key), openThread, shortcuts, choose };
 }
 
 function drawThread() {
@@ -146,6 +147,10 @@ async function press(message, element, value) {
   await act("press", { ...place, ...what }, element.text?.text ?? "Choice");
   page.busy.delete(key);
   draw();
+}
+
+async function choose(message, id, name) {
+  await act("shortcut", { channel: message.channel, message_ts: message.ts, callback_id: id }, name);
 }
 
 // Do something as this person; with a label, show how the delivery went.

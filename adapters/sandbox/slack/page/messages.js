@@ -20,6 +20,7 @@ export function renderMessage(message, view) {
         el("span", { class: "author" }, author.name),
         message.by_app ? el("span", { class: "badge" }, "APP") : "",
         el("time", { datetime: timeOf(message.ts).toISOString(), title: timeOf(message.ts).toString() }, clock(message.ts)),
+        toolsOf(message, view),
       ),
       message.only_to_me ? el("div", { class: "only-you" }, "Only visible to you") : "",
       ...bodyOf(message, view),
@@ -29,6 +30,15 @@ export function renderMessage(message, view) {
     ),
   );
   return article;
+}
+
+// What a message's menu offers: its thread, and the app's shortcuts.
+function toolsOf(message, view) {
+  if (message.only_to_me) return "";
+  const tool = (name, onclick) => el("button", { type: "button", class: "tool", onclick }, name);
+  const thread = view.place === "thread" ? [] : [tool("Open thread", () => view.openThread(message.ts))];
+  const shortcuts = Object.entries(view.shortcuts).map(([id, name]) => tool(name, () => view.choose(message, id, name)));
+  return el("span", { class: "tools" }, ...thread, ...shortcuts);
 }
 
 function bodyOf(message, view) {
