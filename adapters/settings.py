@@ -351,6 +351,12 @@ def playbooks_folder(environment: Mapping[str, str]) -> Path:
     return Path(named or Settings.model_fields["handrail_playbooks"].default)
 
 
+def policy_file(environment: Mapping[str, str]) -> Path | None:
+    """Return where the policy is, without asking for any token; None when no file is named."""
+    named = environment.get("HANDRAIL_POLICY")
+    return Path(named) if named else None
+
+
 def _unknown(environment: Mapping[str, str], names: Mapping[str, str]) -> list[str]:
     """Three prefixes are ours, so a name must be known; a shared one must not look like a slip of the pen."""
     problems = []

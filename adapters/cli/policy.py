@@ -21,10 +21,10 @@ def lint(
 ) -> None:
     """Check a policy file and say what each risk takes. Example: handrail policy lint policy.yaml"""
     from adapters.files.policy import read_policy
+    from adapters.settings import policy_file
     from bot.domain.playbook import Risk
 
-    given = os.environ.get("HANDRAIL_POLICY")
-    policy = read_policy(file or (Path(given) if given else None))
+    policy = read_policy(file or policy_file(os.environ))
     typer.echo(f"policy {policy.version}: ok")
     for risk in Risk:
         typer.echo(f"{risk.value}: {_terms(policy.for_risk(risk))}")

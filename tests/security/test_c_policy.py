@@ -33,7 +33,7 @@ async def store() -> AsyncIterator[Store]:
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN.keys())
 async def test_c_policy_reload(tmp_path: Path, store: Store, text: str) -> None:
-    """A broken or looser file: the old one stays, said in the log, a metric and the audit with the difference."""
+    """A broken or looser file: the old one stays; log, metric and audit say so, with the difference."""
     path, telemetry = tmp_path / "policy.yaml", PrometheusTelemetry()
     path.write_text(GOOD)
     policies = PolicyFile(path, read_policy(path), audit=store.audit, count=telemetry.policy_file)

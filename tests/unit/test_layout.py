@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FOLDERS = {"adapters", "bot", "docs", "playbooks", "prompts", "tests"}
+FOLDERS = {"adapters", "bot", "docs", "playbooks", "policies", "prompts", "tests"}
 FILES = {
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -24,13 +24,14 @@ FILES = {
     "pyproject.toml",
     "requirements-runtime.lock",
     "requirements.lock",
+    "policy.example.yaml",
     "services.example.yaml",
 }
-MADE_HERE = {"build", "data", "dist", "handrail.egg-info", "services.yaml"}
+MADE_HERE = {"build", "data", "dist", "handrail.egg-info", "policy.yaml", "services.yaml"}
 
 WHOLE = {
     f"{reader}(os.environ)"
-    for reader in ("read_settings", "store_settings", "model_settings", "playbooks_folder")
+    for reader in ("read_settings", "store_settings", "model_settings", "playbooks_folder", "policy_file")
 }
 """How a command hands the environment to its one reader."""
 

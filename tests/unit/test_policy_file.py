@@ -37,7 +37,8 @@ def test_the_example_is_a_policy() -> None:
         ("low:\n  quorum: 1\nlow:\n  quorum: 2\n", "policy.yaml:3: the key 'low' stands twice"),
         ("low:\n  approvers:\n    users: [dana]\n", "policy.yaml:3: `low.approvers.users.0`"),
         (
-            "freezes:\n  - name: x\n    zone: Mars/Base\n    dated: {from: '2026-01-01T00:00', to: '2026-01-02T00:00'}\n",
+            "freezes:\n  - name: x\n    zone: Mars/Base\n"
+            "    dated: {from: '2026-01-01T00:00', to: '2026-01-02T00:00'}\n",
             "policy.yaml:3: `freezes.0.zone`: is no time zone",
         ),
         ("freezes:\n  - name: x\n", "policy.yaml:2: `freezes.0`: name `weekly` or `dated`"),
