@@ -10,10 +10,21 @@ from pydantic import BaseModel
 
 from bot.domain.catalogue import ExpositionSignal, HttpSignal, PrometheusSignal
 from bot.domain.ids import sha256_hex
-from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedStep, Value, plan_digest
+from bot.domain.plan import (
+    Check,
+    CommandRun,
+    HttpRequest,
+    Pause,
+    Plan,
+    PlannedStep,
+    Question,
+    Value,
+    plan_digest,
+)
+from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 from tests.builders import NOW, a_check, a_plan, a_request
 
-DIGEST = "0aad615579966b0a89f753a702db423004a10f52ccc045d5250b8abaa026ec57"
+DIGEST = "ee7f10b89cf37cc8ae30afe083e13bf770caffa77722ef0a186ac0294688a6fe"
 
 
 def test_the_bytes_of_a_plan_read_back_as_the_plan() -> None:
@@ -57,6 +68,11 @@ def test_one_moment_in_two_zones_is_the_same_expiry_when_read_back() -> None:
         PlannedStep,
         HttpRequest,
         CommandRun,
+        KubernetesChange,
+        AnsibleRun,
+        HaproxyCommand,
+        Notice,
+        Question,
         Pause,
         Check,
         Value,
