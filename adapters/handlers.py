@@ -12,11 +12,13 @@ from adapters.slack.actions import (
     FeedbackGiven,
     Mentioned,
     ShortcutUsed,
+    UndoPressed,
     from_bytes,
 )
 from bot.app.approve import handle_click
 from bot.app.commands.delivering import handle_command
 from bot.app.commands.details import details
+from bot.app.group import split
 from bot.app.intake import handle_change, handle_event
 from bot.app.label import handle_feedback
 from bot.app.world import World
@@ -53,6 +55,9 @@ class Handlers:
                 await handle_feedback(self.world, action.to_feedback(message.received_at))
             case DetailsAsked():
                 await self._show_details(action)
+            case UndoPressed():
+                said = await split(self.world, action.incident_id, action.user_id)
+                await self.world.chat.tell_document(action.channel, action.user_id, said)
             case CommandGiven() | Mentioned() | ShortcutUsed():
                 await handle_command(self.world, action.to_asked())
             case _:

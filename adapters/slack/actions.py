@@ -19,6 +19,8 @@ PREFIX = "handrail."
 DETAILS = f"{PREFIX}details"
 COMMAND = "/incident"
 SHORTCUT = f"{PREFIX}commands"
+UNDO = f"{PREFIX}undo."
+"""How the `action_id` of every Undo begins; a number follows, since no two of one block may be the same."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_TEXT = 4_000  # Slack's own limit for a message that a person types.
@@ -127,6 +129,20 @@ class FeedbackGiven(Frozen):
         )
 
 
+class UndoPressed(Frozen):
+    """Somebody pressed Undo: an incident that was merged or muted is to have a card of its own."""
+
+    kind: Literal["undo"] = "undo"
+    click_id: ClickId
+    incident_id: IncidentId
+    user_id: SlackUserId
+    channel: str
+
+    @property
+    def key(self) -> str:
+        return self.click_id
+
+
 class CommandGiven(Frozen):
     """Somebody typed a slash command; *text* is what stands behind it, untrusted."""
 
@@ -182,7 +198,7 @@ class ShortcutUsed(Frozen):
         return Asked("", self.channel, self.user_id, self.key, self.thread_ts, Way.SHORTCUT)
 
 
-Done = ButtonPressed | DetailsAsked | FeedbackGiven | CommandGiven | Mentioned | ShortcutUsed
+Done = ButtonPressed | DetailsAsked | FeedbackGiven | UndoPressed | CommandGiven | Mentioned | ShortcutUsed
 """Whatever somebody did."""
 
 SlackAction = Annotated[Done, Field(discriminator="kind")]
@@ -206,7 +222,7 @@ def from_bytes(raw: bytes) -> Done:
         raise Invalid(f"A Slack action in the queue cannot be read: {exc.error_count()} errors.") from exc
 
 
-def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | FeedbackGiven:
+def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | FeedbackGiven | UndoPressed:
     """Return what a `block_actions` payload asks for.
 
     Raises:
@@ -229,6 +245,9 @@ def parse_button(body: Mapping[str, object]) -> ButtonPressed | DetailsAsked | F
     if id_ in _VERDICTS:
         return _feedback(body, _VERDICTS[id_], said, click, user)
     channel, trigger = text_of(container, "channel_id"), text_of(body, "trigger_id")
+    if id_.startswith(UNDO):
+        incident = IncidentId(text_of(said, "i"))
+        return UndoPressed(click_id=click, incident_id=incident, user_id=user, channel=channel)
     if id_ == DETAILS:
         return DetailsAsked(
             click_id=click,
@@ -308,7 +327,7 @@ def named_in(action: Done) -> dict[str, str]:
             return {"what": action.action.value, "proposal_id": action.proposal_id}
         case FeedbackGiven():
             return {"what": action.verdict.value, "incident_id": action.incident_id}
-        case DetailsAsked():
+        case DetailsAsked() | UndoPressed():
             return {"what": action.kind, "incident_id": action.incident_id}
         case CommandGiven() | Mentioned() | ShortcutUsed():
             return {"what": action.kind}

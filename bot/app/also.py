@@ -59,11 +59,13 @@ async def muted(world: World) -> Document:
     hidden = [i for i, one in standings.items() if one in (Standing.MERGED, Standing.MUTED)]
     ledger = await world.groups.ledger(200)
     now: list[str] = []
+    undoable: list[IncidentId] = []
     earlier: list[str] = []
     told: set[IncidentId] = set()
     for entry in ledger:
         if entry.incident in hidden and entry.incident not in told:
             now.append(f"{_told(entry)}. Undo: /incident split {entry.incident}")
+            undoable.append(entry.incident)
         else:
             earlier.append(_told(entry))
         told.add(entry.incident)
@@ -75,6 +77,7 @@ async def muted(world: World) -> Document:
             Section(heading="Merged or muted now", lines=lines(shown or ["None."])),
             Section(heading="Earlier", lines=lines(past or ["None."])),
         ),
+        undoable=tuple(undoable[:_MOST]),
     )
 
 

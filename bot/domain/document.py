@@ -43,6 +43,8 @@ class Document(Frozen):
     sections: tuple[Section, ...]
     asks: tuple[Ask, ...] = ()
     """Suspects of whom the reader may say whether it was one of them."""
+    undoable: tuple[IncidentId, ...] = ()
+    """Merged or muted incidents that the reader may give a card of their own."""
 
     def as_text(self) -> str:
         """Return the document as plain text, for notes and for screen readers."""

@@ -2,18 +2,21 @@
 
 from datetime import timedelta
 
+from adapters.handlers import Handlers
+from adapters.slack.actions import UndoPressed, to_bytes
 from bot.app.intake import reconcile
 from bot.app.storm import Painter
 from bot.app.world import Manners
 from bot.domain.approval import Action
 from bot.domain.catalogue import Approvers
 from bot.domain.document import Document
-from bot.domain.ids import IncidentId, ServiceName
+from bot.domain.ids import ClickId, IncidentId, ServiceName
 from bot.domain.incident import Incident, IncidentEventKind, IncidentStatus
 from bot.domain.merging import MergingRules
 from bot.domain.person import Person
 from bot.domain.proposal import ProposalState
-from tests.app.world import CHANNEL, DANA, EVE, Bot, a_bot, a_resolved, a_service
+from bot.ports import Message, Stream
+from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, a_bot, a_resolved, a_service
 from tests.builders import NOW, an_incident
 
 CHECKOUT, PAYMENTS, WEB = "PCHECKOUT", "PPAYMENTS", "PWEB"
@@ -193,6 +196,54 @@ async def test_muted_lists_what_is_hidden_with_the_rule_and_the_way_back() -> No
     assert (
         "Shown on the card of P1: payments is 1 hop from checkout" in (await ask(bot, "status P2")).as_text()
     )
+
+
+async def test_muted_offers_an_undo_for_each_that_is_hidden_now() -> None:
+    bot = a_shop()
+    await three_of_one_cause(bot)
+    hidden = (await ask(bot, "muted")).undoable
+    await press_undo(bot, "P3")
+
+    assert {"P2", "P3"} == set(hidden)
+    assert ("P2",) == (await ask(bot, "muted")).undoable
+
+
+async def test_undo_does_what_split_does_and_answers_whoever_pressed_it_alone() -> None:
+    bot = a_shop()
+    await three_of_one_cause(bot)
+
+    await press_undo(bot, "P2", by=OMAR)
+    await press_undo(bot, "P2", by=OMAR)
+
+    assert [("P1", 1), ("P2", 1)] == bot.workflows.started
+    assert [
+        (CHANNEL, OMAR.id, "P2 goes on by itself now. Its own card follows."),
+        (CHANNEL, OMAR.id, "P2 is by itself; it will not be merged again."),
+    ] == [(w.channel, w.user, w.said.title) for w in bot.chat.told if isinstance(w.said, Document)][-2:]
+
+
+async def test_nobody_who_does_not_count_undoes_a_merge_by_a_button() -> None:
+    bot = a_shop()
+    await three_of_one_cause(bot)
+    bot.directory.put(EVE.model_copy(update={"is_guest": True}))
+
+    await press_undo(bot, "P2", by=EVE)
+
+    assert [("P1", 1)] == bot.workflows.started
+
+
+async def press_undo(bot: Bot, incident: str, *, by: Person = DANA) -> None:
+    """Handle a press of Undo as it lies in the queue."""
+    press = UndoPressed(
+        click_id=ClickId(f"{incident}-{by.id}"),
+        incident_id=IncidentId(incident),
+        user_id=by.id,
+        channel=CHANNEL,
+    )
+    message = Message(
+        id="1", stream=Stream.ACTIONS, key=press.key, payload=to_bytes(press), received_at=bot.time.at
+    )
+    await Handlers(bot.world).action(message)
 
 
 async def test_when_the_first_is_resolved_the_rest_goes_on_by_itself() -> None:

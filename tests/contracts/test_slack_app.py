@@ -11,7 +11,15 @@ from starlette.applications import Starlette
 
 from adapters.sandbox.serving import serving
 from adapters.sandbox.slack import Delivery, SandboxSlack, View, running_slack
-from adapters.slack.actions import ButtonPressed, CommandGiven, DetailsAsked, Done, from_bytes, to_bytes
+from adapters.slack.actions import (
+    ButtonPressed,
+    CommandGiven,
+    DetailsAsked,
+    Done,
+    UndoPressed,
+    from_bytes,
+    to_bytes,
+)
 from adapters.slack.api import Installation, SlackApi, read_installation
 from adapters.slack.app import PATH, Intake, bolt_app, slack_route
 from adapters.slack.chat import SlackChat
@@ -182,6 +190,19 @@ async def test_the_trigger_of_a_details_press_opens_the_modal(bot: Bot) -> None:
     await bot.chat.show_details(asked.trigger_id, a_document())
 
     assert "What happened" == bot.slack.views[ALICE].title
+
+
+async def test_undo_is_pressed_in_a_message_that_one_person_sees_and_stored_like_any_click(bot: Bot) -> None:
+    document = a_document().model_copy(update={"undoable": (IncidentId("P1"), IncidentId("P2"))})
+    await bot.chat.tell_document(INCIDENTS, SlackUserId(ALICE), document)
+    (shown,) = bot.slack.ephemerals(ALICE)
+
+    delivery = await bot.slack.press(ALICE, INCIDENTS, shown.ts, "handrail.undo.1")
+    await bot.slack.replay(delivery)
+
+    (pressed,) = bot.stored
+    assert isinstance(pressed, UndoPressed)
+    assert (IncidentId("P2"), ALICE, INCIDENTS) == (pressed.incident_id, pressed.user_id, pressed.channel)
 
 
 async def test_a_command_is_stored_and_answered_with_nothing_yet(bot: Bot) -> None:

@@ -1,11 +1,20 @@
 """Titled texts: replies in the thread, answers to commands, and modals."""
 
+import json
 from bisect import bisect_left
 from collections.abc import Mapping
 
+from adapters.slack.actions import UNDO
 from adapters.slack.views.asking import ask_blocks
-from adapters.slack.views.blocks import PARAGRAPH, Block, fences, header, sections
-from adapters.slack.views.limits import FALLBACK_TEXT, MESSAGE_BLOCKS, MESSAGE_TEXT, VIEW_BLOCKS, VIEW_TITLE
+from adapters.slack.views.blocks import PARAGRAPH, Block, actions, button, fences, header, sections
+from adapters.slack.views.limits import (
+    ACTIONS_ELEMENTS,
+    FALLBACK_TEXT,
+    MESSAGE_BLOCKS,
+    MESSAGE_TEXT,
+    VIEW_BLOCKS,
+    VIEW_TITLE,
+)
 from adapters.slack.views.limits import text_length as length_of
 from adapters.slack.views.text import (
     Mrkdwn,
@@ -54,11 +63,12 @@ def _within(document: Document, *, most_blocks: int, most_text: int) -> tuple[Bl
     is_short = title[0]["type"] == "header"
     paragraphs = ([] if is_short else _bold(document.title)) + _paragraphs(document)
     asked = [block for ask in document.asks for block in ask_blocks(ask)]
+    undone = _undo_buttons(document)
 
     def laid_out(kept: int) -> tuple[Block, ...]:
         rest = len(paragraphs) - kept
         tail = [escape(f"… ({rest} more paragraphs do not fit here)")] if rest else []
-        return (*(title if is_short else ()), *asked, *sections([*paragraphs[:kept], *tail]))
+        return (*(title if is_short else ()), *asked, *sections([*paragraphs[:kept], *tail]), *undone)
 
     def is_too_much(kept: int) -> bool:
         blocks = laid_out(kept)
@@ -67,6 +77,20 @@ def _within(document: Document, *, most_blocks: int, most_text: int) -> tuple[Bl
     if not is_too_much(len(paragraphs)):
         return laid_out(len(paragraphs))
     return laid_out(bisect_left(range(len(paragraphs)), True, key=is_too_much) - 1)
+
+
+def _undo_buttons(document: Document) -> tuple[Block, ...]:
+    """Return a button for each incident that may have a card of its own again, as many as one row holds."""
+    found = [
+        button(
+            f"Undo {incident}",
+            action_id=f"{UNDO}{number}",
+            value=json.dumps({"i": incident}, separators=(",", ":")),
+            spoken=f"Undo: give {incident} a card of its own",
+        )
+        for number, incident in enumerate(document.undoable[:ACTIONS_ELEMENTS])
+    ]
+    return (actions(found),) if found else ()
 
 
 def _bold(text: str) -> list[Mrkdwn]:
