@@ -101,7 +101,9 @@ class Cluster:
         except (wire.NewConnectionError, wire.ConnectTimeoutError, wire.LocationParseError) as exc:
             raise Unavailable(f"not sent: {type(exc).__name__}") from exc
         except wire.SSLError as exc:
-            raise Unavailable(f"not sent: {exc}") from exc
+            _lost(method, str(exc), exc)
+        except ValueError:  # Its words may repeat a secret.
+            raise Invalid("not sent: its address or a header cannot be sent as it is") from None
         except (wire.HTTPError, OSError) as exc:
             _lost(method, type(exc).__name__, exc)
         finally:
@@ -131,8 +133,12 @@ class Cluster:
 
 
 def _client(access: Access) -> "ApiClient":
-    from kubernetes.client import ApiClient, Configuration
-
+    try:
+        from kubernetes.client import ApiClient, Configuration
+    except ImportError as exc:
+        raise Unavailable(
+            "not sent: kubernetes is not installed: pip install 'handrail[kubernetes]'"
+        ) from exc
     # One try: sent twice, a write would be two. No proxy but the one that settings would name.
     configuration = Configuration(host=access.server, ssl_ca_cert=access.ca_file, retries=False, proxy="")
     return ApiClient(configuration)

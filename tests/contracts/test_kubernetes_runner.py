@@ -1,5 +1,6 @@
 """Steps of type `kubernetes` through the official client, against an API server on loopback."""
 
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -297,3 +298,22 @@ async def test_r_creds_no_token_is_made_for_what_was_not_started(cluster: Cluste
 async def test_a_step_of_another_type_is_a_defect(runner: KubernetesRunner) -> None:
     with pytest.raises(TypeError, match="type command"):
         await runner.run(a_command("true"))
+
+
+async def test_without_its_library_nothing_is_sent_and_the_remedy_is_told(
+    cluster: ClusterServer, runner: KubernetesRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes.client", None)
+    outcome = await runner.run(a_change(cluster.url, RESTART))
+
+    assert (Result.FAILED, []) == (outcome.result, cluster.asked)
+    assert "pip install 'handrail[kubernetes]'" in outcome.detail
+
+
+async def test_a_secret_that_fits_no_header_is_not_repeated(cluster: ClusterServer) -> None:
+    secrets = {"K8S": SecretStr("canary\r\nEvil: 1")}
+    runner = KubernetesRunner(secrets, ServiceAccountTokens(secrets, ManualTime()))
+    outcome = await runner.run(a_change(cluster.url, RESTART))
+
+    assert (Result.FAILED, []) == (outcome.result, cluster.asked)
+    assert "canary" not in repr(outcome)
