@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.slack.api import Method, SlackApi
+from adapters.slack.errors import ChannelUnknown
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import SlackUserId
 
@@ -37,7 +38,7 @@ class SlackRooms:
             async for page in self._pages(channel):
                 if user in page:
                     return True
-        except NotFound:
+        except (ChannelUnknown, NotFound):
             return False
         return False
 

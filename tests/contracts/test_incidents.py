@@ -215,6 +215,17 @@ async def test_an_incident_is_acknowledged_and_resolved(pager: Pager) -> None:
     assert IncidentStatus.RESOLVED is (await pager.incidents.read(opened)).status
 
 
+async def test_an_incident_goes_to_whoever_is_on_call_at_the_level_it_is_escalated_to(pager: Pager) -> None:
+    incident = pager.open("slow")
+    before = await pager.incidents.assigned(incident)
+    await pager.incidents.escalate(incident, 2)
+
+    assert (ANNA.user_id,) == before
+    assert (BORIS.user_id,) == await pager.incidents.assigned(incident)
+    with pytest.raises(Invalid):
+        await pager.incidents.escalate(incident, 3)
+
+
 async def test_what_pagerduty_calls_wrong_is_invalid(pager: Pager) -> None:
     opened = pager.open("slow")
     with pytest.raises(Invalid):

@@ -154,7 +154,8 @@ async def runbook(world: World, question: Question, record: IncidentRecord) -> A
     ]
     allowed = [world.playbooks[one].playbook for one in service.playbooks if one in world.playbooks]
     playbooks = [
-        f"{one.id}: {one.description.strip()} Risk {one.risk.value}. Ask: /incident propose {one.id}"
+        f"{one.id}: answers {', '.join(one.when.kinds) or 'no suspected change'}; risk {one.risk.value}; "
+        f"steps {', '.join(step.name for step in one.steps)}. Ask: /incident propose {one.id}"
         for one in allowed
     ]
     return Answer(

@@ -7,6 +7,7 @@ from bot.app.also import standing_of
 from bot.app.asking import what_people_said
 from bot.app.commands.asked import Answer, Misused, Question
 from bot.app.commands.finding import LOOKED_THROUGH, known_to, line_of
+from bot.app.commands.people import named
 from bot.app.commands.similar import similar_section
 from bot.app.show import status_line
 from bot.app.wording import change_name, clock_time, counted, duration, percent, stated_confidence
@@ -102,11 +103,11 @@ async def who(world: World, question: Question, record: IncidentRecord) -> Answe
     name = plan.service if plan else record.incident.service
     service = world.catalogue.services.get(name) if name else None
     approvers = plan.approvers if plan else (service.approvers if service else Approvers())
-    said = [_on_call(record), f"Approval: {in_words(approvers, Roll())}"]
+    said = [_on_call(record), f"Approval: {await named(world, in_words(approvers, Roll()))}"]
     if service is not None and service.owner:
         said.append(f"{name} belongs to {service.owner}")
     if plan is not None and plan.requester is not None:
-        said.append(f"{plan.title} was asked for by <@{plan.requester}>")
+        said.append(await named(world, f"{plan.title} was asked for by <@{plan.requester}>"))
     decided = [
         f"{approval.name} approved “{Plan.from_bytes(proposal.plan).title}” ({approval.grounds})"
         for proposal in proposals

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from bot.app.commands.asked import Answer, Question
+from bot.app.commands.people import named
 from bot.app.commands.status import suspect_sections
 from bot.app.report import summary_of
 from bot.app.wording import change_name, clock_time, counted, stated_confidence
@@ -45,7 +46,10 @@ async def timeline(world: World, question: Question, record: IncidentRecord) -> 
     moments.sort(key=lambda moment: moment[0])
     now = world.clock.now()
     shown = moments[-_MOST:]
-    told = [Line(text=f"{clock_time(at, today=now)} {said}", url=url) for at, said, url in shown]
+    told = [
+        Line(text=f"{clock_time(at, today=now)} {await named(world, said)}", url=url)
+        for at, said, url in shown
+    ]
     if len(moments) > len(shown):
         told.insert(0, Line(text=f"… {counted(len(moments) - len(shown), 'earlier moment')}: see Details"))
     return Answer(

@@ -1,0 +1,61 @@
+"""Commands over a whole bot: typed in the channel, by mention in the thread, and by the message shortcut."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox.stage import ALICE, BEN, CHANNEL, GUEST
+from tests.scenarios.running import Rig, running
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def mentioned(rig: Rig, user: str, text: str, thread_ts: str) -> str:
+    """Mention the bot in a thread; return what *user* alone is told there."""
+    before = len(rig.slack.ephemerals(user))
+    delivery = await rig.slack.mention(user, CHANNEL, text, thread_ts)
+    said = await rig.told(user, before)
+    assert delivery.ok
+    assert thread_ts == rig.slack.ephemerals(user)[before].thread_ts
+    return said
+
+
+async def test_commands_by_every_way_and_what_they_have_done(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        incident, card = await rig.offered()
+
+        # In words, in the thread: the incident of the thread is meant.
+        assert "42" in await mentioned(rig, BEN.id, "did checkout change today?", card.ts)
+        assert "On call" in await mentioned(rig, BEN.id, "who is on call", card.ts)
+
+        # A mention that writes: once, however often Slack sends the event; and not for a guest.
+        refused = await mentioned(rig, GUEST.id, "ack", card.ts)
+        assert "guests do not count" in refused
+        before = len(rig.slack.ephemerals(ALICE.id))
+        delivery = await rig.slack.mention(ALICE.id, CHANNEL, "note we look at 42", card.ts)
+        assert f"The note is in {incident.id}." in await rig.told(ALICE.id, before)
+        for _ in range(3):
+            assert (await rig.slack.deliver("event", json.loads(delivery.body))).ok
+        assert f"{incident.id} is acknowledged" in await rig.ask(f"ack {incident.id}")
+        notes = [n.content for n in rig.stage.pagerduty.notes(incident.id) if "we look at 42" in n.content]
+        assert 1 == len(notes)
+        assert "[handrail pagerduty:note:" in notes[0]
+
+        # The shortcut on the card.
+        before = len(rig.slack.ephemerals(BEN.id))
+        await rig.slack.shortcut(BEN.id, CHANNEL, card.ts, "handrail.commands")
+        assert "Incident commands" in await rig.told(BEN.id, before)
+
+        # A playbook that a person asks for goes onto the same card, and runs nothing by itself.
+        effects = await rig.stage.effects()
+        assert "restart-service is proposed" in await rig.ask("propose restart-service", BEN.id)
+        await rig.card(incident.id, "Restart")
+        assert effects == await rig.stage.effects()
+
+        # Shared: for all, once, in the channel.
+        await rig.slack.command(ALICE.id, CHANNEL, "timeline --share")
+        shared = await rig.seen(
+            lambda slack: [m for m in slack.messages(CHANNEL) if "Timeline of" in m.shown_text] or None
+        )
+        assert 1 == len(shared)
