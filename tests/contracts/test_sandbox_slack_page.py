@@ -1,5 +1,6 @@
 """The page of the sandbox Slack in a real browser: a person reads, presses, types and switches roles."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -140,6 +141,31 @@ async def test_a_command_a_thread_and_a_modal_work_as_in_slack(slack: SandboxSla
     await expect(page.locator("#modal")).to_be_hidden()
     assert {} == slack.views
     assert [] == errors
+
+
+async def test_a_message_has_its_thread_and_the_shortcuts_and_a_thread_takes_mentions(
+    slack: SandboxSlack, browser: Browser
+) -> None:
+    ts = await post(slack, a_section("an incident"))
+    page, _ = await opened(browser, slack, ALICE)
+    message = page.locator(f'[data-ts="{ts}"]').first
+    await message.hover()
+    await message.get_by_role("button", name="Incident commands").click()
+    await slack.wait_for(lambda s: "message_action" in [one.kind for one in s.deliveries] or None)
+
+    await message.hover()
+    await message.get_by_role("button", name="Open thread").click()
+    await page.locator("#thread-text").fill(f"@{slack.config.bot_name} status")
+    await page.get_by_role("button", name="Send reply").click()
+    sent = await slack.wait_for(
+        lambda s: next((json.loads(one.body)["event"] for one in s.deliveries if one.kind == "event"), None)
+    )
+
+    assert ("app_mention", f"<@{slack.config.bot_user_id}> status", ts) == (
+        sent["type"],
+        sent["text"],
+        sent["thread_ts"],
+    )
 
 
 async def test_the_home_tab_is_drawn_and_its_buttons_work(slack: SandboxSlack, browser: Browser) -> None:
