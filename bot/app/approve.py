@@ -1,6 +1,7 @@
 """Answer a click: look the person up fresh, let the gate decide, tell exactly once what came of it."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import NamedTuple
 
 import structlog
@@ -22,6 +23,7 @@ from bot.domain.proposal import ProposalRecord, ProposalState
 log = structlog.get_logger()
 
 ANSWER_WITHIN_S = 3.0
+NOT_YET = "My record does not answer yet, so nothing has started. What it decides will stand on the card."
 SPARE_S = 0.4  # Our choice: of those 3 s, what the record and the way to Slack take.
 
 
@@ -31,7 +33,7 @@ async def handle_click(world: World, click: Click) -> Ruling:
     try:
         await asyncio.wait({deciding}, timeout=_patience_s(world, click))
         if not deciding.done():
-            await _ask_for_patience(world, click)
+            await _say(world, click, NOT_YET)
         proposal, ruling, has_left = await deciding
     finally:
         deciding.cancel()
@@ -96,13 +98,9 @@ def _patience_s(world: World, click: Click) -> float | None:
     return left if left > 0 else None
 
 
-async def _ask_for_patience(world: World, click: Click) -> None:
-    """Answer in time although nothing is decided: the record is slow, and what it decides comes later."""
-    said = (
-        "My record does not answer yet, so nothing has started. Read the card: what it decides stands there."
-    )
+async def _say(world: World, click: Click, text: str) -> None:
     try:
-        await world.chat.tell(click.channel, click.user_id, said)
+        await world.chat.tell(click.channel, click.user_id, text)
     except HandrailError:
         world.telemetry.degraded("Slack")
 
@@ -127,9 +125,9 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
     """Do what an accepted click asks for; each part may be done again after a crash."""
     match click.action:
         case Action.PROPOSE_AGAIN:
-            await _propose_again(world, click, proposal)
+            await _in_view(world, click, _propose_again(world, click, proposal), ruling.text)
         case Action.CHECK_AGAIN:
-            await check_again(world, proposal.id)
+            await _in_view(world, click, check_again(world, proposal.id), ruling.text)
         case Action.APPROVE | Action.DENY | Action.IT_RAN | Action.IT_DID_NOT:
             pass
     # At the same time: a silent Slack must not hold up the start, nor a silent engine the answer.
@@ -141,6 +139,18 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
             raise failure
     if click.action is Action.APPROVE and ruling.state is ProposalState.APPROVED:
         await _acknowledge(world, proposal.incident)  # Last: a slow pager must not hold up the start.
+
+
+async def _in_view(world: World, click: Click, work: Coroutine[object, object, None], said: str) -> None:
+    """Do *work*, whose end the card shows; when that takes too long, say meanwhile that it is under way."""
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait({working}, timeout=_patience_s(world, click) or 0.0)
+        if not working.done():
+            await _say(world, click, said)
+        await working
+    finally:
+        working.cancel()
 
 
 async def _propose_again(world: World, click: Click, proposal: ProposalRecord) -> None:
