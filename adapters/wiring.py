@@ -26,6 +26,7 @@ from adapters.engine.codec import data_converter
 from adapters.engine.embedded import EmbeddedEngine
 from adapters.engine.worker import incident_worker
 from adapters.evidence.building import evidence_sources
+from adapters.evidence.history import SignalHistories
 from adapters.evidence.signals import ServiceSignals
 from adapters.evidence.source_http import Asking
 from adapters.evidence.versions import HttpVersions
@@ -42,6 +43,7 @@ from adapters.pagerduty.dependencies import PagerDutyDependencies
 from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
 from adapters.pagerduty.route import pagerduty_route
+from adapters.pictures.building import pictures_in
 from adapters.policy.opa import OpaReferee
 from adapters.policy.rules import PolicyFile
 from adapters.runners.ansible import AnsibleRunner
@@ -267,7 +269,12 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         playbooks=core.files.playbooks,
         weights=read_weights(settings.handrail_weights),
         redactor=core.redactor,
-        sources=replace(sources, versions=HttpVersions(Asking(client, settings.secrets))),
+        sources=replace(
+            sources,
+            versions=HttpVersions(Asking(client, settings.secrets)),
+            history=SignalHistories(Asking(client, settings.secrets), signals.counters, core.clock),
+        ),
+        pictures=pictures_in(core.folder.path / "pictures"),
         manners=Manners(
             default_channel=settings.slack_channel,
             approval_ttl=timedelta(minutes=settings.handrail_approval_minutes),

@@ -10,6 +10,7 @@ import structlog
 from temporalio import activity
 
 from bot.app.consult import consult
+from bot.app.enclose import enclose
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.pass_on import pass_on
@@ -107,6 +108,7 @@ class Activities:
             await summarise(self.world, incident)
             await pass_on(self.world, incident)
             await resolve_if_recovered(self.world, incident)
+            await enclose(self.world, incident)
 
     def _tell_end(self, state: ProposalState, why: str) -> None:
         self.world.telemetry.outcome(state.value)

@@ -41,6 +41,8 @@ class Counters:
     monotonic: Callable[[], float] = time.monotonic
     within_s: float = ANSWER_S
     _seen: dict[str, deque[Sample]] = field(default_factory=dict)
+    _told: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+    """When which ratio was told. It outlives a restart of the service, which the counters do not."""
 
     async def ratio(self, signal: ExpositionSignal) -> tuple[float | None, str]:
         """Return the share of failed requests over the signal's window, or None and why there is none."""
@@ -48,7 +50,17 @@ class Counters:
             await self.sample(signal)
         except (NoAnswer, ValueError) as exc:
             return None, f"{signal.url} gave no counters ({exc})"
-        return _ratio(self._seen[_key(signal)], signal.window_s)
+        seen = self._seen[_key(signal)]
+        value, why = _ratio(seen, signal.window_s)
+        if value is not None:
+            told = self._told.setdefault(_key(signal), deque(maxlen=KEPT))
+            told.append((seen[-1].at_s, value))
+        return value, why
+
+    def told(self, signal: ExpositionSignal) -> tuple[tuple[float, float], ...]:
+        """Return the age in seconds and the value of each ratio that was told lately, oldest first."""
+        now_s = self.monotonic()
+        return tuple((now_s - at_s, value) for at_s, value in self._told.get(_key(signal), ()))
 
     async def by_version(self, signal: ExpositionSignal) -> tuple[VersionShare, ...]:
         """Return how the requests to each version went over the signal's window.

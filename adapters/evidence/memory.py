@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.catalogue import ExpositionSignal, HttpVersion, LogStore, Metric
+from bot.domain.catalogue import ExpositionSignal, HttpVersion, LogStore, Metric, Signal
 from bot.domain.diagnosis import Window
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import ServiceName
@@ -48,6 +48,17 @@ class MemoryMetrics:
         if isinstance(source, Metric) and known not in self._versions:
             raise Unavailable(f"{source.url} gave nothing (ConnectError)")
         return self._versions.get(known, ())
+
+
+class MemoryHistories:
+    """Histories by the address of the signal; one that is not known has no points."""
+
+    def __init__(self, points: Mapping[str, Sequence[Point]] | None = None) -> None:
+        self._points = points or {}
+
+    async def points(self, signal: Signal, window: Window) -> Sequence[Point]:
+        found = [one for one in self._points.get(signal.url, ()) if window.start <= one.at <= window.end]
+        return tuple(sorted(found, key=lambda point: point.at))
 
 
 class MemoryDiffs:

@@ -29,12 +29,14 @@ from bot.ports import (
     Directory,
     Gate,
     Groups,
+    Histories,
     IncidentBook,
     Incidents,
     Labels,
     Logs,
     Metrics,
     Outbox,
+    Pictures,
     Policies,
     Referee,
     Rooms,
@@ -90,6 +92,7 @@ class Sources:
     added: AddedTools | None = None
     graph: CallGraph | None = None
     versions: Versions | None = None
+    history: Histories | None = None
 
 
 class Turns:
@@ -154,6 +157,8 @@ class World:
     policies: Policies = OnePolicy()
     rooms: Rooms = NoRooms()
     referee: Referee | None = None
+    pictures: Pictures | None = None
+    """Who draws; None: no pictures are shared."""
 
     def topology(self) -> Topology:
         """Return who calls whom: as the catalogue declares it, and as other sources have seen it."""

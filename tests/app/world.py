@@ -13,6 +13,7 @@ from adapters.store.opening import Store, open_memory_store
 from bot.app.approve import handle_click
 from bot.app.commands.answering import answer
 from bot.app.commands.asked import Answer, Asked, Way
+from bot.app.enclose import enclose
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
@@ -341,6 +342,7 @@ class Bot:
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
         await pass_on(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
+        await enclose(self.world, IncidentId(incident), sleep=self.sleep)
 
     async def last(self, incident: str = INCIDENT) -> ProposalRecord | None:
         found = await self.world.gate.proposals(IncidentId(incident))

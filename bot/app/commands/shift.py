@@ -9,6 +9,9 @@ from bot.app.commands.asked import Answer, Misused, Question
 from bot.app.commands.changing import span_of
 from bot.app.commands.finding import LOOKED_THROUGH, find, known_to, line_of
 from bot.app.commands.status import since
+from bot.app.enclose import redacted
+from bot.app.facts import gather
+from bot.app.handover import handover_note
 from bot.app.show import status_line
 from bot.app.wording import clock_time, counted, duration, stated_confidence
 from bot.app.world import World
@@ -31,7 +34,8 @@ async def handover(world: World, question: Question) -> Answer:
         found = await find(world, question, question.words[0])
         if isinstance(found, Answer):
             return found
-        return await _handed_over(world, [found.record])
+        note = redacted(world, handover_note(await gather(world, found.record)))
+        return Answer(note, about=(found.record,))
     return await _handed_over(world, await known_to(world, question, await world.book.recent(LOOKED_THROUGH)))
 
 

@@ -14,6 +14,7 @@ from bot.app.commands.shift import handover, report
 from bot.app.commands.similar import similar
 from bot.app.commands.status import context, open_incidents, status, who
 from bot.app.commands.story import summary, suspects, timeline
+from bot.app.commands.writing import postmortem, update
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,14 @@ _ALL: Final = (
     ),
     Command("summary", "summary [id]", "the incident so far, from the record", about_one(summary)),
     Command("handover", "handover [id]", "for the next shift: what is open, tried, and waiting", handover),
+    Command("update", "update [id]", "a draft in plain words for those who need to know", about_one(update)),
+    Command(
+        "postmortem",
+        "postmortem [id]",
+        "put a postmortem draft, written from the record, into the thread",
+        postmortem,
+        changes=True,
+    ),
     Command("report", "report [7d]", "numbers: how many, how long, what was proposed and helped", report),
 )
 COMMANDS: Final[Mapping[str, Command]] = {command.name: command for command in _ALL}
