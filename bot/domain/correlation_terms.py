@@ -1,6 +1,6 @@
 """What speaks for or against one change: each function measures, none weighs."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from math import log2
 
@@ -24,8 +24,12 @@ from bot.domain.weights import WeightName
 _PRODUCTION = frozenset({"production", "prod", "live", ""})
 
 
-def features_of(changes: Iterable[ChangeEvent], scene: Scene) -> dict[ChangeId, tuple[Feature, ...]]:
+def features_of(changes: Sequence[ChangeEvent], scene: Scene) -> dict[ChangeId, tuple[Feature, ...]]:
     """Return what is measured about each change, text apart; what is not known gives no feature."""
+    evidence = scene.case.evidence
+    has_more = bool(
+        evidence.versions or scene.blame or evidence.metrics or evidence.history or scene.symptoms.instances
+    )
     places: dict[Hashable, tuple[Feature, ...]] = {}
     found: dict[ChangeId, tuple[Feature, ...]] = {}
     for change in changes:
@@ -36,13 +40,15 @@ def features_of(changes: Iterable[ChangeEvent], scene: Scene) -> dict[ChangeId, 
         place = places.get(key)
         if place is None:
             place = places[key] = tuple(place_features(change, scene))
-        found[change.id] = (_time(change, scene), *place, *kind_features(change), *_observed(change, scene))
+        plain = (_time(change, scene), *place, *kind_features(change))
+        found[change.id] = (*plain, *_undoing(change, scene), *_environment(change, scene))
+    if has_more:
+        for change in changes:
+            found[change.id] += tuple(_observed(change, scene))
     return found
 
 
 def _observed(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
-    yield from _undoing(change, scene)
-    yield from _environment(change, scene)
     evidence = scene.case.evidence
     if evidence.versions:
         yield from exposure_features(change, scene)
@@ -65,30 +71,32 @@ def _time(change: ChangeEvent, scene: Scene) -> Feature:
     return Feature(WeightName.ELAPSED, halvings, f"finished {spoken(gap_s)} before the first symptom")
 
 
-def _undoing(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
+# Neither is a generator: most changes have nothing of the sort, and a hundred of them are looked at at once.
+def _undoing(change: ChangeEvent, scene: Scene) -> tuple[Feature, ...]:
     if is_rollback(change):
         # What a rollback takes back is never the rollback itself.
-        yield Feature(WeightName.ROLLBACK, 1.0, "is itself a rollback")
-        return
-    if is_lower_version(change, scene.last_before(change)):
-        yield Feature(WeightName.LOWER_VERSION, 1.0, "goes back to a lower version")
+        return (Feature(WeightName.ROLLBACK, 1.0, "is itself a rollback"),)
+    found: tuple[Feature, ...] = ()
+    if change.version is not None and is_lower_version(change, scene.last_before(change)):
+        found = (Feature(WeightName.LOWER_VERSION, 1.0, "goes back to a lower version"),)
     following = scene.next_after(change)
     if following is not None and is_undone_by(change, following, before=scene.symptoms.onset):
         gap = spoken(scene.symptoms.onset - following.live_at)
-        yield Feature(WeightName.UNDONE, 1.0, f"was rolled back {gap} before the first symptom")
+        found += (Feature(WeightName.UNDONE, 1.0, f"was rolled back {gap} before the first symptom"),)
+    return found
 
 
-def _environment(change: ChangeEvent, scene: Scene) -> Iterator[Feature]:
+def _environment(change: ChangeEvent, scene: Scene) -> tuple[Feature, ...]:
     changed, alerting = _canonical(change.environment), scene.case.environment
     if alerting is None:
-        if changed != "production" and not names_in(change.environment, scene.symptoms.text):
-            yield Feature(
-                WeightName.OTHER_ENVIRONMENT, 0.5, f"went to {change.environment}, which no alert names"
-            )
-    elif changed != _canonical(alerting):
-        yield Feature(
-            WeightName.OTHER_ENVIRONMENT, 1.0, f"went to {change.environment}, the alerts are of {alerting}"
-        )
+        if changed == "production" or names_in(change.environment, scene.symptoms.text):
+            return ()
+        sentence = f"went to {change.environment}, which no alert names"
+        return (Feature(WeightName.OTHER_ENVIRONMENT, 0.5, sentence),)
+    if changed == _canonical(alerting):
+        return ()
+    sentence = f"went to {change.environment}, the alerts are of {alerting}"
+    return (Feature(WeightName.OTHER_ENVIRONMENT, 1.0, sentence),)
 
 
 @lru_cache(maxsize=1_000)

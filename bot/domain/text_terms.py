@@ -1,6 +1,6 @@
 """What the words of a change share with those of the symptoms."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,15 +63,17 @@ class Reading:
         words = {change.id: words_in(change) for change in changes}
         shared = {change.id: query.shared_with(change.service, words[change.id]) for change in changes}
         services = {change.service: shared[change.id].name for change in changes}
+        # Most changes share nothing; they only count.
+        some, count = [found for found in shared.values() if found is not _NOTHING_SHARED], len(shared)
         return cls(
             words=words,
             shared=shared,
-            name_rarity=Rarity(services.values()),
-            rarity=Rarity(found.said | found.touched for found in shared.values()),
+            name_rarity=Rarity(filter(None, services.values()), count=len(services)),
+            rarity=Rarity((found.said | found.touched for found in some), count=count),
             family_rarity=Rarity(
-                found.families | found.name_families | found.code_families for found in shared.values()
+                (found.families | found.name_families | found.code_families for found in some), count=count
             ),
-            mechanism_rarity=Rarity(found.mechanisms for found in shared.values()),
+            mechanism_rarity=Rarity((found.mechanisms for found in some), count=count),
             told=scene.symptoms.pace is SymptomClass.TOLD,
         )
 
@@ -104,6 +106,8 @@ class _Query:
         )
 
     def shared_with(self, service: ServiceName, words: ChangeWords) -> _Shared:
+        if self._is_stranger_to(words):
+            return _NOTHING_SHARED
         # A service that alerts or is named whole is counted by its place already.
         families = self._about(words.families)
         return _Shared(
@@ -116,6 +120,18 @@ class _Query:
             mechanisms=self.mechanisms & words.mechanisms,
         )
 
+    def _is_stranger_to(self, words: ChangeWords) -> bool:
+        mine, families = self.words, self.families
+        return (
+            mine.isdisjoint(words.said)
+            and mine.isdisjoint(words.touched)
+            and mine.isdisjoint(words.named)
+            and families.isdisjoint(words.families)
+            and families.isdisjoint(words.name_families)
+            and families.isdisjoint(words.code_families)
+            and self.mechanisms.isdisjoint(words.mechanisms)
+        )
+
     def _about(self, families: Mapping[str, frozenset[str]]) -> frozenset[str]:
         """Return what of *families* the symptoms speak of too, beyond the names of alerting services."""
         if self.families.isdisjoint(families):
@@ -124,12 +140,19 @@ class _Query:
 
 
 _NONE: frozenset[str] = frozenset()
+_NOTHING_SHARED = _Shared(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 _OF_EVERY_ALERT = frozenset({"errors"})
 """What every alert is about tells no change from another."""
 
 
-def text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
-    """Yield what the words of *change* share with those of the symptoms."""
+def text_features(change: ChangeEvent, reading: Reading) -> Iterable[Feature]:
+    """Return what the words of *change* share with those of the symptoms."""
+    if reading.shared[change.id] is _NOTHING_SHARED and not reading.told:
+        return ()
+    return _text_features(change, reading)
+
+
+def _text_features(change: ChangeEvent, reading: Reading) -> Iterator[Feature]:
     words, shared = reading.words[change.id], reading.shared[change.id]
     total = reading.name_rarity.total(shared.name) + reading.rarity.total(shared.said)
     if total > 0:

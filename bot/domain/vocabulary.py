@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from bot.domain.concepts import FAMILIES_OF
@@ -179,10 +180,10 @@ FAILING_STEMS = frozenset(stem(word) for word in FAILING_WORDS)
 class Rarity:
     """How telling each word is among the changes of one case: rare words tell more."""
 
-    def __init__(self, documents: Iterable[Set[str]]) -> None:
-        texts = list(documents)
-        self._count = len(texts)
-        self._seen: Mapping[str, int] = Counter(word for text in texts for word in text)
+    def __init__(self, documents: Iterable[Set[str]], *, count: int) -> None:
+        """*count* is how many changes there are: those without any word need not be among *documents*."""
+        self._count = count
+        self._seen: Mapping[str, int] = Counter(chain.from_iterable(documents))
 
     def weight(self, word: str) -> float:
         """Return the inverse document frequency of *word*, at least 0."""
