@@ -34,7 +34,7 @@ ifeq ($(MINOR),3.11)
 	@echo "  3/3 installing handrail itself"
 	@$(PIP) --quiet --no-deps -e .
 else
-	@{ $(PIP) -e '.[embedded,mcp,pictures,dev]'; echo "ended $$?"; } | $(PROGRESS)
+	@{ $(PIP) -e '.[embedded,mcp,pictures,kubernetes,ansible,dev]'; echo "ended $$?"; } | $(PROGRESS)
 endif
 	@touch $(STAMP)
 	@echo "Done: $(BIN)/handrail"
@@ -45,8 +45,11 @@ demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1
 test: $(STAMP) peers ## Run all tests.
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-prove: $(STAMP) peers ## Play the full counts of the safety proofs (20 minutes at most).
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --prove tests/formal tests/properties tests/chaos tests/security
+prove: $(STAMP) peers ## Play the full counts of the safety proofs, and write docs/threats.md from what they say.
+	@mkdir -p .bench
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --prove --junitxml=.bench/prove.xml \
+	  tests/formal tests/properties tests/chaos tests/security $$($(BIN)/python -m tests.security.table nodes); \
+	code=$$?; $(BIN)/python -m tests.security.table write .bench/prove.xml; exit $$code
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is
 # skipped without them.
@@ -71,9 +74,9 @@ bench: $(STAMP) ## Measure, print a table, and write .bench/results.json.
 
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 lock: ## Resolve both lock files anew (Python 3.11; add UPGRADE=1 for newer versions).
-	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra mcp --extra pictures --extra dev --extra postgres -o requirements.lock pyproject.toml
+	@$(COMPILE) $(if $(UPGRADE),--upgrade) --extra embedded --extra mcp --extra pictures --extra kubernetes --extra ansible --extra dev --extra postgres -o requirements.lock pyproject.toml
 	@cp requirements.lock requirements-runtime.lock
-	@$(COMPILE) --extra embedded --extra mcp --extra pictures --extra postgres -o requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --extra embedded --extra mcp --extra pictures --extra kubernetes --extra postgres -o requirements-runtime.lock pyproject.toml
 
 clean: ## Remove what was made here, the virtual environment included.
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .bench
