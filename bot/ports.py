@@ -455,7 +455,7 @@ class Policies(Protocol):
 
 
 class Referee(Protocol):
-    """Somebody else who must agree to an approval; they can refuse what the policy allows, never allow more."""
+    """Somebody else who must agree to an approval: they can refuse what the policy allows, not allow more."""
 
     async def objections(self, request: Request) -> Sequence[str]:
         """Return why not; empty when they agree. No answer, or any other than agreement, is an objection."""

@@ -20,7 +20,9 @@ from bot.domain.errors import (
 
 _DEFAULT_WAIT_S = 30  # Slack names the wait in a header; without one this is its own example.
 
-_NOT_FOUND = frozenset({"message_not_found", "thread_not_found", "user_not_found", "users_not_found", "no_such_subteam"})
+_NOT_FOUND = frozenset(
+    {"message_not_found", "thread_not_found", "user_not_found", "users_not_found", "no_such_subteam"}
+)
 _SLACKS_FAULT = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
 )

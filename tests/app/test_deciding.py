@@ -36,7 +36,8 @@ async def offered(bot: Bot) -> Bot:
 async def test_someone_not_allowed_is_refused_privately_and_the_proposal_stays(offered: Bot) -> None:
     ruling = await offered.press(Action.APPROVE, by=EVE)
 
-    refusal = "You cannot decide this: only <@U0DANA> or whoever is on call in PagerDuty (now Omar) may decide this."
+    who = "<@U0DANA> or whoever is on call in PagerDuty (now Omar)"
+    refusal = f"You cannot decide this: only {who} may decide this."
     assert (Reason.NOT_ALLOWED, [refusal]) == (ruling.reason, offered.told(EVE))
     assert (S.PROPOSED, []) == (await offered.state(), offered.runner.ran)
     assert (1, []) == (len(offered.chat.cards), offered.chat.replies)
@@ -96,7 +97,8 @@ async def test_when_the_pager_is_down_nothing_is_approved_and_named_approvers_ca
 
     assert [
         "You cannot decide this: PagerDuty could not say who is on call (PagerDuty did not answer).",
-        "You cannot decide this: PagerDuty did not answer (PagerDuty did not answer), so it cannot start now.",
+        "You cannot decide this: PagerDuty did not answer (PagerDuty did not answer), "
+        "so it cannot start now.",
     ] == refused
     assert refused == offered.told(OMAR) + offered.told(DANA)
     assert denied.is_accepted

@@ -94,7 +94,8 @@ def test_locking_refuses_a_locked_text_that_changed(folder: Path) -> None:
 
 @pytest.mark.parametrize("task", list(Task))
 def test_the_schema_that_is_sent_is_the_one_that_is_checked(task: Task) -> None:
-    assert answer_schema() == json.loads((PROMPTS / task.value / f"v{VERSIONS[task]}" / "schema.json").read_text())
+    folder = PROMPTS / task.value / f"v{VERSIONS[task]}"
+    assert answer_schema() == json.loads((folder / "schema.json").read_text())
 
 
 @pytest.mark.parametrize("task", list(Task))
