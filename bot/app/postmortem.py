@@ -59,7 +59,7 @@ def _impact(facts: Facts) -> Iterator[Line]:
     where = incident.service or incident.pagerduty_service_name or "an unmapped service"
     seen = list(facts.of(Act.SEEN))[:1]
     told_by = f"PagerDuty, urgency {incident.urgency}"
-    opened = f"{where}: {incident.title or record.id}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    opened = f"“{incident.title or record.id}” on {where}, opened {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
     yield Line(text=cited(f"{opened} ({told_by})", *seen) if seen else f"{opened} ({told_by})")
     if record.resolved_at is not None:
         took = duration(record.resolved_at - incident.opened_at)

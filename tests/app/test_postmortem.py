@@ -54,7 +54,7 @@ async def test_a_whole_story_is_drafted_with_its_entries(bot: Bot) -> None:
 
 ## Impact
 
-- checkout: Error rate is 12 %, opened 2026-11-22 03:00:00 UTC (PagerDuty, urgency high) (record 1)
+- “Error rate is 12 %” on checkout, opened 2026-11-22 03:00:00 UTC (PagerDuty, urgency high) (record 1)
 - It lasted 10 s, until 03:00:10 UTC (record 18)
 - 1 alert (PagerDuty)
 - Before the first step error_ratio was 0.3 (record 9)
