@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.evidence.memory import MemoryVersions
+from bot.app.approve import handle_click
 from bot.app.remediate import run_step
 from bot.app.show import show
 from bot.app.world import Manners, OnePolicy, Sources
@@ -333,3 +334,33 @@ async def test_once_the_first_has_run_the_second_is_not_even_offered() -> None:
     assert None is await bot.last(OTHER)
     notes = [note.text for card in bot.chat.cards.values() for note in card.notes]
     assert any("checkout serves 41 already" in note for note in notes)
+
+
+async def test_pd_claims_open_an_incident_that_the_pager_calls_resolved_starts_nothing_at_the_claim() -> None:
+    """The webhook said triggered and nothing has come since; the pager is asked before the start."""
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    await bot.press(Action.APPROVE, follow=False)
+    bot.pager.put(a_resolved())
+    await bot.follow()
+
+    assert (S.CANCELLED, []) == (await bot.state(), bot.runner.ran)
+    record = await bot.world.book.get(ID)
+    assert record is not None
+    assert not record.incident.is_open
+
+
+async def test_sl_old_card_a_new_plan_voids_what_was_approved_and_the_old_button_does_nothing() -> None:
+    """Earlier approvals are for earlier bytes: a new plan of other bytes takes their place."""
+    bot, versions = a_bot_that_reads()
+    await bot.begin()
+    old = await bot.the_last()
+    assert (await bot.press(Action.APPROVE, follow=False)).is_accepted
+    versions.by_url[URL] = "43"
+    await bot.follow()
+    await bot.press(Action.PROPOSE_AGAIN)
+    ruling = await handle_click(bot.world, bot.a_press(Action.APPROVE, old))
+
+    new = await bot.the_last()
+    assert (Reason.ALREADY_DECIDED, S.PROPOSED, ()) == (ruling.reason, new.state, new.approvals)
+    assert (old.digest == new.digest, bot.runner.ran) == (False, [])

@@ -13,7 +13,7 @@ from bot.domain.incident import IncidentStatus
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
-from tests.builders import INCIDENT, NOW, a_plan, a_request, an_incident, fresh
+from tests.builders import INCIDENT, NOW, a_person, a_plan, a_record, a_request, an_incident, fresh
 from tests.contracts.stores import SECRET, Bench
 
 S = ProposalState
@@ -59,6 +59,7 @@ async def test_an_approved_step_is_claimed_before_it_can_run(bench: Bench) -> No
         "name": "roll-back",
         "policy_version": "policy-1",
         "proposal": record.id,
+        "read_at": bench.time.at.isoformat(),
         "step": 0,
         "target": "checkout/production",
     }
@@ -401,3 +402,68 @@ async def test_everything_on_record_of_an_incident_is_read_as_of_one_moment(benc
         now=await bench.store.gate.now(),
     )
     assert (len(found.proposals), len(found.claims)) == (1, 1)
+
+
+async def test_a_first_step_needs_a_fresh_look_and_a_later_one_does_not(bench: Bench) -> None:
+    record = await bench.approved()
+    answers = [
+        await bench.store.gate.claim(record.id, 0, look)
+        for look in (
+            None,
+            fresh(record, bench.time.at - timedelta(seconds=10, microseconds=1)),
+            fresh(record, bench.time.at + timedelta(microseconds=1)),
+            fresh(a_record(a_plan(number=2)), bench.time.at),
+        )
+    ]
+
+    assert [NotAdmitted] * 4 == [type(answer) for answer in answers]
+    assert ProposalState.APPROVED is (await bench.proposal(record)).state
+    at_the_limit = fresh(record, bench.time.at - timedelta(seconds=10))
+    assert isinstance(await bench.store.gate.claim(record.id, 0, at_the_limit), ApprovedStep)
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        ({"differences": ("checkout serves 43 now",)}, ProposalState.SUPERSEDED),
+        ({"missing": ("PagerDuty did not answer",)}, ProposalState.CANCELLED),
+        ({"is_closed": True}, ProposalState.CANCELLED),
+    ],
+)
+async def test_what_no_longer_fits_leaves_in_the_claims_own_transaction(
+    bench: Bench, found: dict[str, object], state: ProposalState
+) -> None:
+    record = await bench.approved()
+    look = fresh(record, bench.time.at).model_copy(update=found)
+    answer = await bench.store.gate.claim(record.id, 0, look)
+
+    assert NotAdmitted(why=look.why_not, state=state) == answer
+    after = await bench.proposal(record)
+    assert (state, look.why_not) == (after.state, after.reason)
+
+
+async def test_whoever_took_the_target_last_is_remembered_after_the_lock_is_gone(bench: Bench) -> None:
+    other = await bench.approved(a_plan(incident="P2"))
+    bench.time.advance(timedelta(seconds=1))
+    step = await bench.started()
+    await bench.store.gate.finish(step.effect_key, 1, StepOutcome(result=Result.FAILED))
+    await bench.store.gate.conclude(step.proposal_id, ProposalState.FAILED, "")
+    answer = await bench.another().gate.claim(other.id, 0, fresh(other, bench.time.at))
+
+    why = f"{step.proposal_id} has acted on the same target since this was proposed"
+    assert NotAdmitted(why=why, state=ProposalState.SUPERSEDED) == answer
+
+
+async def test_a_stop_is_one_transaction_and_frees_or_keeps_the_target(bench: Bench) -> None:
+    person = a_person()
+    waiting = await bench.approved(a_plan(incident="P2", target="another"))
+    assert ProposalState.CANCELLED is await bench.store.gate.stop(waiting.id, person)
+    step = await bench.started()
+    assert ProposalState.UNKNOWN is await bench.store.gate.stop(step.proposal_id, person)
+    assert None is await bench.store.gate.stop(step.proposal_id, person)
+
+    assert ["stopped", "concluded"] == (await bench.acts())[-2:]
+    following = await bench.approved(a_plan(incident="P3"))
+    held = await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at))
+    assert isinstance(held, NotAdmitted)
+    assert "belongs to the running execution" in held.why

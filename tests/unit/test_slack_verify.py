@@ -3,14 +3,18 @@
 import asyncio
 import json
 import logging
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import structlog
 
 from adapters.slack.api import Installation
+from adapters.slack.origin import reported_to
 from adapters.slack.verify import MAX_BODY, Verified
-from bot.domain.errors import Invalid
+from adapters.store.opening import open_memory_store
+from bot.domain.audit import Entry
+from bot.domain.errors import Invalid, Unavailable
 from tests.slack_signing import (
     FORM,
     SECRET,
@@ -265,3 +269,44 @@ async def test_only_post_is_answered(method: str, handler: Handler, clock: SetCl
 def test_a_blank_secret_is_refused_at_the_start(secret: str, handler: Handler, clock: SetClock) -> None:
     with pytest.raises(Invalid, match="SLACK_SIGNING_SECRET is empty"):
         Verified(handler, signing_secret=secret, installation=US, clock=clock)
+
+
+async def test_sl_foreign_team_what_was_signed_for_others_is_on_record_by_ids_alone(
+    handler: Handler, clock: SetClock
+) -> None:
+    store = open_memory_store(redact=lambda text: text, store_time=clock.now)
+    gate = Verified(
+        handler, signing_secret=SECRET, installation=US, clock=clock, report=reported_to(store.audit)
+    )
+    words = {"id": "<!channel> SWORDFISH"}
+    for body in (as_form(a_press(team={"id": "T0OTHER"})), as_form(a_press(team=words, user=words))):
+        assert 403 == await signed(body, clock).send_to(gate)
+    unsigned = signed(as_form(a_press(team={"id": "T0OTHER"})), clock, secret="another")
+    assert 401 == await unsigned.send_to(gate)
+
+    entries = await store.audit.entries()
+    assert [("foreign_refused", "U0ALICE"), ("foreign_refused", "unknown")] == [
+        (entry.act, entry.actor) for entry in entries
+    ]
+    known = {"why": "team", "app": US.app_id, "enterprise": None, "channel": "C0INCIDENTS"}
+    assert known | {"team": "T0OTHER", "user": "U0ALICE"} == entries[0].body_values()
+    assert known | {"team": None, "user": None} == entries[1].body_values()
+
+
+async def test_sl_foreign_team_is_refused_although_the_record_does_not_answer(
+    handler: Handler, clock: SetClock
+) -> None:
+    store = open_memory_store(redact=lambda text: text, store_time=clock.now)
+
+    class Broken:
+        async def append(self, *_: object, **__: object) -> Entry:
+            raise Unavailable("the disk is full")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store.audit, name)
+
+    gate = Verified(
+        handler, signing_secret=SECRET, installation=US, clock=clock, report=reported_to(Broken())
+    )
+    assert 403 == await signed(as_form(a_press(team={"id": "T0OTHER"})), clock).send_to(gate)
+    assert [] == handler.bodies
