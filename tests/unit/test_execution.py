@@ -6,6 +6,7 @@ import pytest
 
 from bot.domain.approval import APPROVAL_TTL, Circumstances
 from bot.domain.execution import ApprovedStep, NotAdmitted, admit, is_idempotent
+from bot.domain.freshness import Freshness
 from bot.domain.ids import ProposalId, sha256_hex
 from bot.domain.plan import CommandRun, Pause, Plan, PlannedAction
 from bot.domain.proposal import FOLLOWS, HOLDS_TARGET, LIVE, ProposalRecord, ProposalState, may_follow
@@ -35,7 +36,9 @@ def ask(
         step,
         finished=finished,
         target_holder=ProposalId(holder) if holder is not None else None,
+        last_use=None,
         last_attempt=last_attempt,
+        freshness=Freshness(proposal=record.id, digest=record.digest, at=now),
         around=around,
         now=now,
     )

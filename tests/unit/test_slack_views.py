@@ -174,8 +174,8 @@ def test_an_unknown_end_asks_whether_it_ran() -> None:
 
 
 def test_an_approval_that_was_followed_by_a_denial_was_taken_back() -> None:
-    denied = {"state": ProposalState.DENIED, "denied_by": "Bob", "outcome": "Denied by Bob. Nothing ran."}
-    offer = an_offer(approvals=(an_approval(),), **denied)
+    told = "Denied by Bob. Nothing ran."
+    offer = an_offer(approvals=(an_approval(),), state=ProposalState.DENIED, denied_by="Bob", outcome=told)
 
     shown = "\n".join(texts(card_blocks(a_card(offer))))
 
