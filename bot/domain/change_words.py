@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from bot.domain.change import ChangeEvent
 from bot.domain.ids import ServiceName
@@ -16,9 +16,12 @@ _KEPT = 4_000
 _MOST_DIFF = 6_000  # Our choice, in characters: more of a diff tells little and is what reading costs.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChangeWords:
-    """What one change says, by where it stands."""
+    """What one change says, by where it stands.
+
+    What it is about is worked out when it is first asked for: most alerts say nothing that it could meet.
+    """
 
     text: str
     """Its title and body."""
@@ -30,16 +33,31 @@ class ChangeWords:
     """Stems of the service's name."""
     said: frozenset[str]
     """Stems of title and body that the name does not have."""
+    code: frozenset[str]
+    """Stems of paths and diff."""
     touched: frozenset[str]
     """Stems of paths and diff that neither name nor description has."""
-    name_families: Mapping[str, frozenset[str]]
-    """Family → the stems of the service's name that speak of it."""
-    families: Mapping[str, frozenset[str]]
-    """Family → the stems of title and body that speak of it."""
-    code_families: frozenset[str]
-    """Families of its paths and its diff."""
-    mechanisms: frozenset[str]
-    """Names of the mechanisms that it may set going."""
+
+    @cached_property
+    def name_families(self) -> Mapping[str, frozenset[str]]:
+        """Family → the stems of the service's name that speak of it."""
+        return _families(self.named)
+
+    @cached_property
+    def families(self) -> Mapping[str, frozenset[str]]:
+        """Family → the stems of title and body that speak of it."""
+        return _families(self.said)
+
+    @cached_property
+    def code_families(self) -> frozenset[str]:
+        """Families of its paths and its diff."""
+        return frozenset(_families(self.code))
+
+    @cached_property
+    def mechanisms(self) -> frozenset[str]:
+        """Names of the mechanisms that it may set going."""
+        own = _MECHANISMS_OF.keys() & stems_in(self.text)
+        return _NONE.union(*(_MECHANISMS_OF[key] for key in own | _MECHANISMS_OF.keys() & self.code))
 
 
 def words_in(change: ChangeEvent) -> ChangeWords:
@@ -65,18 +83,14 @@ def _read(service: ServiceName, title: str, body: str, files: tuple[str, ...], d
     name = stems_of_name(service)
     text, read = f"{title}\n{body}" if body else title, _code(files, diff)
     prose, code = stems_in(text), stems_in(read)
-    said = prose - name
     return ChangeWords(
         text=text,
         read=read,
         length=len(code),
         named=name,
-        said=said,
+        said=prose - name,
+        code=code,
         touched=code - prose - name,
-        name_families=_families(name),
-        families=_families(said),
-        code_families=frozenset(_families(code)),
-        mechanisms=_NONE.union(*(_MECHANISMS_OF[key] for key in _MECHANISMS_OF.keys() & (prose | code))),
     )
 
 

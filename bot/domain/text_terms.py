@@ -122,14 +122,16 @@ class _Query:
 
     def _is_stranger_to(self, words: ChangeWords) -> bool:
         mine, families = self.words, self.families
-        return (
-            mine.isdisjoint(words.said)
-            and mine.isdisjoint(words.touched)
-            and mine.isdisjoint(words.named)
-            and families.isdisjoint(words.families)
+        if not (
+            mine.isdisjoint(words.said) and mine.isdisjoint(words.touched) and mine.isdisjoint(words.named)
+        ):
+            return False
+        if self.mechanisms and not self.mechanisms.isdisjoint(words.mechanisms):
+            return False
+        return not families or (
+            families.isdisjoint(words.families)
             and families.isdisjoint(words.name_families)
             and families.isdisjoint(words.code_families)
-            and self.mechanisms.isdisjoint(words.mechanisms)
         )
 
     def _about(self, families: Mapping[str, frozenset[str]]) -> frozenset[str]:
