@@ -37,6 +37,9 @@ class Story:
         summary = await self._slack.wait_for(_summary(card), timeout=RUN_S)
         self._say("the summary, in the thread and as a note in PagerDuty")
         self._show(summary)
+        draft = await self._slack.wait_for(_file(card, "postmortem"), timeout=RUN_S)
+        self._say("the postmortem draft, a file in the thread")
+        self._show(draft)
         await self._ask("status")
         return await self._is_true(card)
 
@@ -100,5 +103,13 @@ def _card_with(text: str) -> Callable[[SandboxSlack], Message | None]:
 def _summary(card: Message) -> Callable[[SandboxSlack], Message | None]:
     def find(slack: SandboxSlack) -> Message | None:
         return next((m for m in slack.thread(CHANNEL, card.ts) if "Summary" in m.shown_text), None)
+
+    return find
+
+
+def _file(card: Message, name: str) -> Callable[[SandboxSlack], Message | None]:
+    def find(slack: SandboxSlack) -> Message | None:
+        thread = slack.thread(CHANNEL, card.ts)
+        return next((m for m in thread if any(str(f["name"]).startswith(name) for f in m.files)), None)
 
     return find

@@ -31,18 +31,18 @@ COLOURS: Final[Mapping[MarkKind, str]] = {
     MarkKind.RECOVERY: HEALTHY,
     MarkKind.END: QUIET,
 }
-_WIDTH_IN: Final = 7.2
-_PLOT_IN: Final = 3.0
+_WIDTH_IN: Final = 5.76
+_PLOT_IN: Final = 2.7
 _HEAD_IN: Final = 0.8
 _AXIS_IN: Final = 0.6
 _LINE_IN: Final = 0.27
-_DPI: Final = 160  # 1152 pixels wide: three for each of a phone's.
-_TITLE: Final = 58  # Characters that fit at their size; the postmortem has every word.
-_METRIC: Final = 80
-_LABEL: Final = 68
+_DPI: Final = 200  # 1152 pixels wide: three for each of a phone's.
+_TITLE: Final = 46  # Characters that fit at their size; the postmortem has every word.
+_METRIC: Final = 64
+_LABEL: Final = 56
 _HEADROOM: Final = 1.45  # Above the curve, for the numbers.
 ROWS: Final = 3  # Heights at which numbers stand that are close in time.
-_NEAR: Final = 0.045  # Of the width: numbers closer than this would cover each other.
+_NEAR: Final = 0.055  # Of the width: numbers closer than this would cover each other.
 
 
 def draw(timeline: Timeline) -> bytes:
@@ -53,7 +53,7 @@ def draw(timeline: Timeline) -> bytes:
     figure = Figure(figsize=(_WIDTH_IN, height), dpi=_DPI, facecolor=GROUND)
     figure.text(0.03, 1 - 0.36 / height, _short(timeline.title, _TITLE), color=TEXT, size=13, weight="bold")
     figure.text(0.03, 1 - 0.64 / height, _short(timeline.metric, _METRIC), color=QUIET, size=10)
-    axes = figure.add_axes((0.10, (legend_in + _AXIS_IN) / height, 0.87, _PLOT_IN / height))
+    axes = figure.add_axes((0.12, (legend_in + _AXIS_IN) / height, 0.85, _PLOT_IN / height))
     _plot(axes, timeline)
     _mark(axes, timeline.marks)
     _style(axes)
@@ -63,7 +63,7 @@ def draw(timeline: Timeline) -> bytes:
         figure.text(
             0.04, y, str(line + 1), color=COLOURS[mark.kind], size=10, weight="bold", ha="center", va="center"
         )
-        figure.text(0.065, y, said, color=TEXT, size=10, va="center")
+        figure.text(0.075, y, said, color=TEXT, size=10, va="center")
     taken = BytesIO()
     figure.savefig(taken, format="png", facecolor=GROUND)
     return taken.getvalue()
