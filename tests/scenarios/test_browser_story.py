@@ -123,9 +123,10 @@ async def test_questions_are_answered_to_the_asker_only(
 
         await _type(page, "/incident status")
         await expect(answer).to_contain_text("On call: Alice Novak")
+        await expect(answer).to_be_in_viewport(ratio=1)
         await _type(page, "/incident help")
         await expect(answer).to_contain_text("/incident changes [service] [2h]")
-        await expect(answer).to_be_in_viewport(ratio=1)
+        await expect(answer).to_be_in_viewport()  # It is longer than a screen.
         await _type(page, "/incident stauts; rm -rf *")
         await expect(answer).to_contain_text("There is no command “stauts;”. Did you mean /incident status?")
 
