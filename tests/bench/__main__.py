@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,13 +45,18 @@ def main(
 
 
 async def _run(names: list[str], scale: Scale) -> Results:
-    progress = Console(stderr=True)
     machine = this_machine()
-    lines: list[Line] = []
-    for name in names:
-        progress.print(f"measuring {name} …", style="dim")
-        lines += await MEASURES[name](scale)
-    return Results(machine=machine, is_quick=scale.is_quick, lines=tuple(lines))
+    turn = asyncio.Semaphore(len(names) if scale.is_quick else 1)  # All at once where no figure counts.
+    async with asyncio.TaskGroup() as group:
+        taken = [group.create_task(_measured(name, scale, turn)) for name in names]
+    lines = tuple(line for task in taken for line in task.result())
+    return Results(machine=machine, is_quick=scale.is_quick, lines=lines)
+
+
+async def _measured(name: str, scale: Scale, turn: asyncio.Semaphore) -> Sequence[Line]:
+    async with turn:
+        Console(stderr=True).print(f"measuring {name} …", style="dim")
+        return await MEASURES[name](scale)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,13 @@ _SECRET = (
 _SECRET_SHARE = 0.02
 
 
-def ops_log(size: int) -> str:
-    """Return at least *size* characters of log, the same each time."""
+def ops_log(size: int, *, secret_share: float = _SECRET_SHARE) -> str:
+    """Return at least *size* characters of log, the same each time; *secret_share* of its lines hold secrets."""
     rng = random.Random(11)  # noqa: S311 - The same text in each run.
     lines: list[str] = []
     length = 0
     for _ in count():
-        shape = rng.choice(_SECRET if rng.random() < _SECRET_SHARE else _CALM)
+        shape = rng.choice(_SECRET if rng.random() < secret_share else _CALM)
         line = shape.format(
             a=rng.randrange(1, 255),
             b=rng.randrange(1, 255),

@@ -33,6 +33,8 @@ LINES = {
     "thinking.ranking_memory",
     "thinking.grouping",
     "thinking.redaction",
+    "thinking.redaction_dense",
+    "thinking.redaction_lines",
     "thinking.card",
     "record.append",
     "record.verify",
