@@ -21,7 +21,7 @@ _SECRET_SHARE = 0.02
 
 
 def ops_log(size: int, *, secret_share: float = _SECRET_SHARE) -> str:
-    """Return at least *size* characters of log, the same each time; *secret_share* of its lines hold secrets."""
+    """Return at least *size* characters of log, the same each time; that share of lines has a secret."""
     rng = random.Random(11)  # noqa: S311 - The same text in each run.
     lines: list[str] = []
     length = 0
