@@ -110,12 +110,8 @@ EARLY = frozenset(list(BOUNDARIES)[:6])
 SHORT = frozenset(
     {
         "webhook stored, not answered",
-        "card posted, not offered",
-        "approved, course not woken",
         "claimed, no effect",
-        "in the effect",
         "effect, no end recorded",
-        "verified, no summary",
         "note posted, not noted down",
     }
 )
