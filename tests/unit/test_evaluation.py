@@ -316,6 +316,20 @@ def test_the_command_reports_each_file_alone_and_writes_predictions(
     assert {"id": "s1", "groups": {"1": "g-1", "2": "g-1", "3": "g-3"}} == stream
 
 
+def test_a_case_without_truth_is_predicted_and_not_scored(tmp_path: Path, command: typer.Typer) -> None:
+    nobody_knows = a_case("shop-2")
+    del nobody_knows["truth"]
+    cases, out = write(tmp_path / "shop.jsonl", a_case(), nobody_knows), tmp_path / "out.jsonl"
+
+    result = CliRunner().invoke(command, [str(cases), "--predictions", str(out), "--json"])
+
+    assert 0 == result.exit_code, result.output
+    (shop,) = json.loads(result.stdout)
+    assert (1, 0) == (shop["positives"], shop["negatives"])
+    known, unknown = (json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
+    assert {**known, "id": "shop-2"} == unknown
+
+
 def test_the_command_draws_and_prints_tables(tmp_path: Path, command: typer.Typer) -> None:
     cases = write(tmp_path / "shop.jsonl", a_case())
     result = CliRunner().invoke(
