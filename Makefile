@@ -42,13 +42,14 @@ endif
 demo: $(STAMP) ## Run the main job against sandboxes on this machine; HEADLESS=1 plays it without a person.
 	@$(BIN)/handrail demo $(if $(HEADLESS),--headless)
 
-test: $(STAMP) peers ## Run all tests.
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: $(STAMP) peers ## Run the tests; `make prove` adds the longest ones.
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not heavy"
 
 prove: $(STAMP) peers ## Play the full counts of the safety proofs, and write docs/threats.md from what they say.
 	@mkdir -p .bench
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --prove --junitxml=.bench/prove.xml \
-	  tests/formal tests/properties tests/chaos tests/security $$($(BIN)/python -m tests.security.table nodes); \
+	  tests/formal tests/properties tests/chaos tests/scenarios tests/security tests/unit/test_bench_smoke.py \
+	  $$($(BIN)/python -m tests.security.table nodes); \
 	code=$$?; $(BIN)/python -m tests.security.table write .bench/prove.xml; exit $$code
 
 # Debian's programs that some tests meet as real peers: installed only as root or in CI. `make test` says what is

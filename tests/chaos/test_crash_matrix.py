@@ -23,6 +23,7 @@ from tests.scenarios.processes import descendants, ended
 from tests.scenarios.running import OFFERED, ROOT, Rig, running
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("crash-matrix"),
     pytest.mark.timeout(1800),

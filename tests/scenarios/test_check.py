@@ -12,6 +12,7 @@ from adapters.sandbox.stage import CHANNEL, Stage, running_stage
 from tests.scenarios.running import ROOT, Finished, handrail, quick_playbooks
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("check"),
     pytest.mark.timeout(300),

@@ -8,7 +8,7 @@ import pytest
 from adapters.sandbox.stage import ALICE, BEN, CHANNEL, GUEST
 from tests.scenarios.running import Rig, running
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 
 
 async def mentioned(rig: Rig, user: str, text: str, thread_ts: str) -> str:

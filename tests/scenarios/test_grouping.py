@@ -14,6 +14,7 @@ from adapters.sandbox.stage import ALICE, CHANNEL
 from tests.scenarios.running import OFFERED, WITHIN_S, Rig, running
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("grouping"),
     pytest.mark.timeout(300),

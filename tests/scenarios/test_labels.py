@@ -11,7 +11,7 @@ from adapters.sandbox.serving import serving
 from adapters.sandbox.stage import ALICE, BEN, GUEST
 from tests.scenarios.running import APPROVE, DETAILS, running
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 
 WAS_IT, NOT_IT = "handrail.was_it", "handrail.not_it"
 

@@ -10,7 +10,7 @@ from adapters.sandbox.slack import Message, View
 from adapters.sandbox.stage import ALICE, BEN
 from tests.scenarios.running import OFFERED, Rig, quick_playbooks, running
 
-pytestmark = [pytest.mark.xdist_group("policy"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.heavy, pytest.mark.xdist_group("policy"), pytest.mark.timeout(300)]
 
 POLICY = f"""\
 email_domains: [shop.example]

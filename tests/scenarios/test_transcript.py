@@ -8,7 +8,7 @@ import pytest
 
 from tests.scenarios.running import ROOT, handrail
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 
 _VARIES = (
     (r"<!date\^[^>]*>", "T"),

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.report import Results
 
 LINES = {
@@ -43,6 +45,7 @@ LINES = {
 }
 
 
+@pytest.mark.heavy
 def test_a_quick_run_measures_every_line(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
 
