@@ -37,6 +37,7 @@ async def handle_click(world: World, click: Click) -> Ruling:
         proposal, ruling, has_left = await deciding
     finally:
         deciding.cancel()
+    await _bind(world, click, proposal)  # What a task binds ends with it.
     log.info(
         "clicked",
         action=click.action.value,
@@ -52,6 +53,13 @@ async def handle_click(world: World, click: Click) -> Ruling:
     return ruling
 
 
+async def _bind(world: World, click: Click, proposal: ProposalRecord | None) -> None:
+    """Let every line from here on carry the story's ids."""
+    bind_contextvars(proposal_id=click.proposal_id)
+    if proposal is not None:
+        await world.stories.begin_with(proposal.incident, world.book)
+
+
 class _Decided(NamedTuple):
     proposal: ProposalRecord | None
     ruling: Ruling
@@ -61,9 +69,7 @@ class _Decided(NamedTuple):
 
 async def _decide(world: World, click: Click) -> _Decided:
     proposal = await world.gate.proposal(click.proposal_id)
-    bind_contextvars(proposal_id=click.proposal_id)
-    if proposal is not None:
-        await world.stories.begin_with(proposal.incident, world.book)
+    await _bind(world, click, proposal)
     person, permission, freshness = await _looked_up(world, click, proposal)
     has_left = False
     if proposal is not None and permission.allowed and freshness is not None and freshness.why_not:
