@@ -158,7 +158,7 @@ class Child:
         """
         try:
             run = await self._start_ready()
-        except BaseException:
+        except BaseException:  # A start that was cancelled must leave no process either; raised on.
             await self.stop()
             raise
         self._supervisor = asyncio.create_task(self._supervise(run))

@@ -53,7 +53,7 @@ class DataFolder:
         try:
             self._acquire(lock_fd, patience)
             self._key = _load_or_create_key(self.path / "key")
-        except BaseException:
+        except BaseException:  # Ctrl-C while waiting must free the lock too; raised on.
             os.close(lock_fd)
             raise
         self._lock_fd = lock_fd

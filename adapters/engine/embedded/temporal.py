@@ -86,7 +86,7 @@ async def embedded_temporal(
         await child.start()
         try:
             await _register(address, namespace, search_attributes)
-        except BaseException:
+        except BaseException:  # Cancelled while registering: the server must end with us; raised on.
             await child.stop()
             raise
         return RunningTemporal(address, file, child)
