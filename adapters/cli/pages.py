@@ -176,14 +176,11 @@ def _measured_once() -> PrometheusTelemetry:
 
 def steps_page() -> str:
     """Return the step types of a playbook, and its other parts."""
-    parts = "".join(
-        f"## {title}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}\n"
-        for title, model in (
-            ("A playbook", playbook.Playbook),
-            ("`parameters`: each of them", playbook.Parameter),
-            ("`when`", playbook.Applies),
-            ("`undo`", playbook.Undo),
-        )
+    parts = _sections(
+        ("A playbook", playbook.Playbook),
+        ("`parameters`: each of them", playbook.Parameter),
+        ("`when`", playbook.Applies),
+        ("`undo`", playbook.Undo),
     )
     return f"# Playbooks and their steps\n\n{parts}## Step types\n\n{steps_tables(level=3)}"
 
@@ -195,35 +192,36 @@ def steps_tables(*, level: int) -> str:
 
 def services_page() -> str:
     """Return what `services.yaml` may say."""
-    parts = "".join(
-        f"## {title}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}\n"
-        for title, model in (
-            ("A service", catalogue.Service),
-            ("`approvers`", catalogue.Approvers),
-            ("`endpoints`: each of them", catalogue.Endpoint),
-            ("`service_graph`, beside `services`", catalogue.ServiceGraph),
-        )
+    parts = _sections(
+        ("A service", catalogue.Service),
+        ("`approvers`", catalogue.Approvers),
+        ("`endpoints`: each of them", catalogue.Endpoint),
+        ("`service_graph`, beside `services`", catalogue.ServiceGraph),
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"
 
 
 def policy_page() -> str:
     """Return what `policy.yaml` may say."""
-    parts = "".join(
-        f"## {title}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}\n"
-        for title, model in (
-            ("The file", policy.Policy),
-            ("`low`, `medium`, `high`, `critical`", policy.RiskRule),
-            ("`approvers`", catalogue.Approvers),
-            ("`freezes`: each of them", freeze.Freeze),
-            ("`weekly`", freeze.Weekly),
-            ("`dated`", freeze.Dated),
-            ("`limits`", policy.Limits),
-            ("`services`: each of them", policy.ServiceRule),
-            ("`opa`", policy.Opa),
-        )
+    parts = _sections(
+        ("The file", policy.Policy),
+        ("`low`, `medium`, `high`, `critical`", policy.RiskRule),
+        ("`approvers`", catalogue.Approvers),
+        ("`freezes`: each of them", freeze.Freeze),
+        ("`weekly`", freeze.Weekly),
+        ("`dated`", freeze.Dated),
+        ("`limits`", policy.Limits),
+        ("`services`: each of them", policy.ServiceRule),
+        ("`opa`", policy.Opa),
     )
     return f"# policy.yaml\n\n{parts}"
+
+
+def _sections(*models: tuple[str, type[BaseModel]]) -> str:
+    """Return a section with a table of fields for each model, under its title."""
+    return "".join(
+        f"## {title}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}\n" for title, model in models
+    )
 
 
 def _tables(models: Sequence[type[BaseModel]], tag: str, *, level: int) -> str:

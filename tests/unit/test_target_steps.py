@@ -26,20 +26,21 @@ CLUSTER = Endpoint(
 SERVICE = Service(
     endpoints={"kubernetes": CLUSTER}, signals={"error_ratio": HttpSignal(kind="http", url="http://x/")}
 )
+ROLLBACK = KubernetesChange(
+    name="roll-back",
+    server="https://cluster:6443",
+    headers=(("Authorization", "Bearer secret:CLUSTER"),),
+    ca_file="/etc/ca.pem",
+    token_for="shop/runner",
+    operation=ClusterOperation.ROLLBACK,
+    kind=ClusterKind.DEPLOYMENT,
+    namespace="shop",
+    object="cart",
+    version="41",
+    timeout_s=15,
+)
 ACTIONS: list[PlannedAction] = [
-    KubernetesChange(
-        name="roll-back",
-        server="https://cluster:6443",
-        headers=(("Authorization", "Bearer secret:CLUSTER"),),
-        ca_file="/etc/ca.pem",
-        token_for="shop/runner",
-        operation=ClusterOperation.ROLLBACK,
-        kind=ClusterKind.STATEFULSET,
-        namespace="shop",
-        object="cart",
-        version="41",
-        timeout_s=15,
-    ),
+    ROLLBACK.model_copy(update={"kind": ClusterKind.STATEFULSET}),
     AnsibleRun(
         name="restart",
         hosts=("a1", "a2"),
@@ -99,22 +100,7 @@ def test_the_shipped_rollback_names_the_version_to_reach() -> None:
         render_steps(steps, values, SERVICE) for steps in (playbook.steps, playbook.undo.steps)
     )
 
-    assert (
-        KubernetesChange(
-            name="roll-back",
-            server="https://cluster:6443",
-            headers=(("Authorization", "Bearer secret:CLUSTER"),),
-            ca_file="/etc/ca.pem",
-            token_for="shop/runner",
-            operation=ClusterOperation.ROLLBACK,
-            kind=ClusterKind.DEPLOYMENT,
-            namespace="shop",
-            object="cart",
-            version="41",
-            timeout_s=15,
-        )
-        == forth
-    )
+    assert forth == ROLLBACK
     assert forth.model_copy(update={"name": "roll-forward", "version": "42"}) == back
 
 
