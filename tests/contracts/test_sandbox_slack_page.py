@@ -1,11 +1,13 @@
 """The page of the sandbox Slack in a real browser: a person reads, presses, types and switches roles."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Route as Held
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
 from starlette.applications import Starlette
@@ -101,6 +103,32 @@ async def test_two_people_see_the_card_and_its_outcome_live(slack: SandboxSlack,
     for page in (alice, bob):
         await expect(page.locator(f'[data-ts="{ts}"]')).to_contain_text("Approved by @Alice Adler")
         await expect(page.locator("[data-action-id]")).to_have_count(0)
+    assert [] == errors
+
+
+async def test_a_press_right_after_choosing_who_i_am_is_that_persons(
+    slack: SandboxSlack, browser: Browser
+) -> None:
+    ts = await post(slack, *a_card())
+    page, errors = await opened(browser, slack, ALICE)
+    approve = page.locator(f'[data-ts="{ts}"] [data-action-id=approve]')
+    await expect(approve).to_be_visible()
+    is_pressed = asyncio.Event()
+
+    async def hold(state: Held) -> None:
+        await is_pressed.wait()
+        await state.continue_()
+
+    await page.route(f"**/sandbox/state?user={BOB}", hold)  # So it is not drawn for Bob yet.
+
+    await page.get_by_label("You are").select_option(BOB)
+    await approve.click()
+    await slack.wait_for(lambda s: len(s.deliveries) == 1)
+    is_pressed.set()
+
+    await expect(page.locator(".message.ephemeral")).to_contain_text("Only on-call may approve.")
+    await expect(page.get_by_label("You are")).to_have_value(BOB)
+    await expect(approve).to_be_enabled()
     assert [] == errors
 
 

@@ -41,7 +41,7 @@ export function drawHeader(page) {
   const options = people.map((user) => el("option", { value: user.id, selected: user.id === state.me }, user.real_name));
   const shown = [...$("me").options].map((option) => option.value).join();
   if (shown !== people.map((user) => user.id).join()) replaceChildren($("me"), options);
-  $("me").value = state.me;
+  $("me").value = page.me; // Who presses from now on, though what is drawn may be another's for a moment.
   const links = state.bookmarks.filter((bookmark) => bookmark.channel_id === page.channel);
   $("bookmarks").hidden = links.length === 0 || page.home;
   replaceChildren($("bookmarks"), links.map((one) =>

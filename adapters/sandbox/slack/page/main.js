@@ -27,13 +27,15 @@ const modals = new Modals({
 });
 
 async function refresh() {
+  const asked = page.me;
   let state;
   try {
-    state = await loadState(page.me);
+    state = await loadState(asked);
   } catch (error) {
     showOutcome(error.message, false);
     return;
   }
+  if (asked !== page.me && state.me !== page.me) return; // Somebody else was chosen meanwhile.
   if (page.state !== null && state.me === page.state.me && state.version < page.state.version) return;
   page.state = state;
   page.me = state.me;
@@ -197,7 +199,6 @@ $("scrim").addEventListener("click", () => showMenu(false));
 $("thread-close").addEventListener("click", closeThread);
 $("me").addEventListener("change", () => {
   page.me = $("me").value;
-  page.state = null;
   refresh();
 });
 addEventListener("keydown", (event) => {
