@@ -27,6 +27,7 @@ from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Preview, StartedStep, StepOutcome
 from bot.domain.freshness import Freshness
 from bot.domain.frozen import Frozen
+from bot.domain.home import Home, Look
 from bot.domain.ids import (
     ChangeId,
     Digest,
@@ -41,9 +42,9 @@ from bot.domain.incident import Incident
 from bot.domain.label import Feedback, FeedbackRuling, Label, Permitted
 from bot.domain.merging import Company, Member, MergeEntry, MergingRules, Placing, Standing, Storm, StormView
 from bot.domain.on_record import OnRecord
-from bot.domain.person import OnCall, Person
+from bot.domain.person import Duty, OnCall, Person
 from bot.domain.plan import Plan, PlannedAction
-from bot.domain.policy import FLOOR, Execution, Policy, Request
+from bot.domain.policy import Execution, Policy, Request
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord, OnCallTold
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
@@ -52,7 +53,7 @@ from bot.domain.topology import Topology
 
 
 class Clock(Protocol):
-    """Wall-clock time, for what people read. Deadlines are decided by the store's time."""
+    """Time for what people read, and for which hours are looked at. Deadlines are decided in the store."""
 
     def now(self) -> datetime: ...
 
@@ -118,6 +119,10 @@ class Incidents(Protocol):
 
     async def on_call(self, incident: Incident) -> Sequence[OnCall]:
         """Return who is on call now for the incident's escalation policy, lowest level first."""
+        ...
+
+    async def duties(self, user: PagerDutyUserId) -> Sequence[Duty]:
+        """Return for what *user* is on call now, lowest level first."""
         ...
 
     async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
@@ -219,6 +224,10 @@ class Chat(Protocol):
         """Show *document* to one person only."""
         ...
 
+    async def show_home(self, user: SlackUserId, home: Home) -> None:
+        """Show *home* to its person, in the place of what they had there before."""
+        ...
+
     async def show_details(self, trigger_id: str, document: Document) -> None:
         """Open *document* as a modal; the trigger is good for 3 s."""
         ...
@@ -248,6 +257,14 @@ class Rooms(Protocol):
     async def has(self, channel: str, user: SlackUserId) -> bool:
         """Say whether *user* is a member of *channel* now; False for a channel that we do not see."""
         ...
+
+
+class Looks(Protocol):
+    """When each person last opened the home tab. Losing it costs nobody more than one list of news."""
+
+    async def last(self, user: SlackUserId) -> Look | None: ...
+
+    async def keep(self, user: SlackUserId, look: Look) -> None: ...
 
 
 class IncidentBook(Protocol):
@@ -330,12 +347,12 @@ class Gate(Protocol):
         step_index: int,
         freshness: Freshness | None = None,
         *,
-        policy: Policy = FLOOR,
+        policy: Policy,
     ) -> ApprovedStep | Claim | NotAdmitted:
         """Claim a step by `bot.domain.execution.admit`; a `Claim` means it was claimed before.
 
         The first step of a plan needs *freshness*, which is put on record with the claim, and must be allowed
-        by *policy* as it is now.
+        by *policy* as it is now; where that names a policy server, *freshness* says what the server said.
         """
         ...
 

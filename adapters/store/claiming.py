@@ -22,7 +22,7 @@ from bot.domain.freshness import Freshness
 from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.person import Person
 from bot.domain.plan import Plan
-from bot.domain.policy import FLOOR, Policy
+from bot.domain.policy import Policy
 from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState, approval_statement
 
 ENDS: Final = frozenset(
@@ -42,7 +42,7 @@ def claim(
     proposal: ProposalId,
     step_index: int,
     freshness: Freshness | None,
-    policy: Policy = FLOOR,
+    policy: Policy,
 ) -> ApprovedStep | Claim | NotAdmitted:
     """Claim a step that may run now, or return the claim that this proposal made before.
 
@@ -54,7 +54,7 @@ def claim(
     if earlier is not None and earlier.proposal_id == proposal:
         return earlier
     answer = _admit(tx, record, step_index, holder, last_attempt, freshness)
-    if isinstance(answer, ApprovedStep) and (refusal := forbidden(tx, record, policy)):
+    if isinstance(answer, ApprovedStep) and (refusal := forbidden(tx, record, policy, freshness)):
         _turn_away(tx, record, step_index, refusal)
         return refusal
     if isinstance(answer, ApprovedStep):

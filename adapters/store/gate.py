@@ -13,7 +13,7 @@ from bot.domain.ids import Digest, EffectKey, IncidentId, ProposalId
 from bot.domain.on_record import OnRecord
 from bot.domain.person import Person
 from bot.domain.plan import Plan
-from bot.domain.policy import FLOOR, Execution, Policy
+from bot.domain.policy import Execution, Policy
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 
@@ -62,7 +62,7 @@ class StoredGate:
         step_index: int,
         freshness: Freshness | None = None,
         *,
-        policy: Policy = FLOOR,
+        policy: Policy,
     ) -> ApprovedStep | Claim | NotAdmitted:
         """Claim a step. A returned `Claim` is this proposal's own; another's on the effect is a refusal."""
         return await self._transactions.write(

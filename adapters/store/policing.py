@@ -7,6 +7,7 @@ from adapters.store.transaction import Transaction
 from bot.domain.approval import different_people, faithful_plan, needed_for
 from bot.domain.errors import Tampered
 from bot.domain.execution import NotAdmitted
+from bot.domain.freshness import Freshness
 from bot.domain.policy import Execution, Policy, Request, rule
 from bot.domain.proposal import ProposalRecord, ProposalState
 
@@ -33,7 +34,9 @@ def executions(tx: Transaction, since: datetime) -> Sequence[Execution]:
     return found
 
 
-def forbidden(tx: Transaction, record: ProposalRecord, policy: Policy) -> NotAdmitted | None:
+def forbidden(
+    tx: Transaction, record: ProposalRecord, policy: Policy, freshness: Freshness | None
+) -> NotAdmitted | None:
     """Return why *policy*, as it is now, forbids the start of an approved plan; None when it does not."""
     plan = faithful_plan(record)
     if record.state is not ProposalState.APPROVED or plan is None:
@@ -41,6 +44,8 @@ def forbidden(tx: Transaction, record: ProposalRecord, policy: Policy) -> NotAdm
     needed = needed_for(record, plan, policy.for_risk(plan.risk).quorum)
     if (given := different_people(record.approvals)) < needed:
         return NotAdmitted(why=f"{given} of {needed} approvals", state=ProposalState.CANCELLED)
+    if why := _not_agreed(policy, freshness):
+        return NotAdmitted(why=why, state=ProposalState.CANCELLED)
     looks_back = policy.looks_back(plan.service)
     verdict = rule(
         policy,
@@ -60,3 +65,12 @@ def forbidden(tx: Transaction, record: ProposalRecord, policy: Policy) -> NotAdm
         return None
     why = "; ".join(f.text for f in verdict.findings if f.rule.value not in overridden)
     return NotAdmitted(why=f"the policy forbids it: {why}", state=ProposalState.CANCELLED)
+
+
+def _not_agreed(policy: Policy, freshness: Freshness | None) -> str:
+    """Return why a policy server has not agreed to the start; "" when it has, or when there is none."""
+    if freshness is not None and freshness.objections:
+        return "; ".join(freshness.objections)
+    if policy.opa is not None and (freshness is None or freshness.asked_under != policy.version):
+        return "the policy server was not asked"
+    return ""

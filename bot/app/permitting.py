@@ -14,7 +14,7 @@ from bot.domain.ids import IncidentId, PagerDutyUserId, SlackUserId
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
 from bot.domain.policy import Party, Policy, Request, Rule, rule
-from bot.domain.proposal import ProposalRecord
+from bot.domain.proposal import Approval, ProposalRecord
 
 T = TypeVar("T")
 
@@ -42,16 +42,34 @@ async def who_and_whether(
         asking.cancel()
         return unknown, Permission(allowed=False, grounds=f"Slack could not say who you are ({exc})")
     try:
-        return person, await _permission(world, click, proposal, plan, person, asking)
+        return person, await _permission(world, click.action, proposal, plan, person, asking)
     except HandrailError as exc:
         return person, Permission(allowed=False, grounds=str(exc))
     finally:
         asking.cancel()
 
 
+async def may_approve(world: World, person: Person, proposal: ProposalRecord) -> bool:
+    """Say whether *person* could approve *proposal* now, by the rules that decide about a click.
+
+    Raises:
+        HandrailError: a look-up that this depends on failed.
+    """
+    plan = faithful_plan(proposal)
+    if plan is None:
+        return False
+    asking = asyncio.create_task(_roll(world, plan, world.policies.current()))
+    try:
+        permission = await _permission(world, Action.APPROVE, proposal, plan, person, asking)
+    finally:
+        asking.cancel()
+    human = permission.human or person.id
+    return permission.allowed and all(human != (one.human or one.user_id) for one in proposal.approvals)
+
+
 async def _permission(
     world: World,
-    click: Click,
+    action: Action,
     proposal: ProposalRecord,
     plan: Plan,
     person: Person,
@@ -63,9 +81,9 @@ async def _permission(
     grounds = await _role(plan, policy, person, asking)
     if grounds is None:
         return Permission(allowed=False, grounds=await _who_may(plan, policy, asking))
-    if click.action is not Action.APPROVE:
+    if action is not Action.APPROVE:
         return Permission(allowed=True, grounds=grounds)
-    asker = await _asker(world, proposal, plan, policy, person)
+    asker = await _asker(world, plan, policy, person)
     asker = asker.model_copy(update={"grounds": grounds})
     request = await _request(world, proposal, plan, policy, asker)
     verdict = rule(policy, request)
@@ -92,6 +110,43 @@ async def _objections(world: World, request: Request) -> str:
     if world.referee is None:
         return ""
     return "; ".join(await world.referee.objections(request))
+
+
+async def objections_to_start(world: World, proposal: ProposalRecord) -> tuple[str, ...] | None:
+    """Return what a policy server says against the start, asked about everybody who approved.
+
+    None when the policy names no server. Whatever keeps it from being asked is an objection.
+    """
+    policy, plan = world.policies.current(), faithful_plan(proposal)
+    if policy.opa is None or world.referee is None or plan is None:
+        return None
+    try:
+        author = await _author(world, plan, policy) if _matters_who(plan, policy) else _NOBODY
+        requests = [
+            await _request(world, proposal, plan, policy, _as_they_approved(approval, plan, author))
+            for approval in proposal.approvals
+        ]
+    except HandrailError as exc:
+        return (f"the policy server could not be asked ({exc})",)
+    said = await asyncio.gather(*(world.referee.objections(request) for request in requests))
+    return tuple(dict.fromkeys(why for reasons in said for why in reasons))
+
+
+def _as_they_approved(approval: Approval, plan: Plan, author: SlackUserId | str | None) -> Asker:
+    human = approval.human or approval.user_id
+    return Asker(
+        user=approval.user_id,
+        human=human,
+        grounds=approval.grounds,
+        pagerduty_user=approval.pagerduty_user,
+        is_requester=plan.requester in (approval.user_id, human),
+        is_author=None if author is None else author in (approval.user_id, human),
+    )
+
+
+def _matters_who(plan: Plan, policy: Policy) -> bool:
+    terms = policy.for_risk(plan.risk)
+    return terms.needs_identity or Party.AUTHOR in terms.excludes
 
 
 async def _role(
@@ -160,17 +215,16 @@ async def _members(world: World, group: str) -> tuple[str, frozenset[SlackUserId
         raise Unavailable(f"Slack could not say who is in the user group {group} ({exc})") from exc
 
 
-async def _asker(world: World, proposal: ProposalRecord, plan: Plan, policy: Policy, person: Person) -> Asker:
+async def _asker(world: World, plan: Plan, policy: Policy, person: Person) -> Asker:
     """Return who the person is, as far as the rules for this risk ask."""
-    terms = policy.for_risk(plan.risk)
     human = person.enterprise_user_id or person.id
     usual = Asker(
         user=person.id, human=human, is_requester=plan.requester in (person.id, human), is_author=False
     )
-    if not terms.needs_identity and Party.AUTHOR not in terms.excludes:
+    if not _matters_who(plan, policy):
         return usual
     (pagerduty_user, why), author = await asyncio.gather(
-        _pagerduty_user(world, policy, person), _author(world, proposal, plan, policy)
+        _pagerduty_user(world, policy, person), _author(world, plan, policy)
     )
     is_author = None if author is None else author in (person.id, human)
     return usual.model_copy(
@@ -194,9 +248,7 @@ async def _pagerduty_user(world: World, policy: Policy, person: Person) -> tuple
 _NOBODY = SlackUserId("")
 
 
-async def _author(
-    world: World, proposal: ProposalRecord, plan: Plan, policy: Policy
-) -> SlackUserId | str | None:
+async def _author(world: World, plan: Plan, policy: Policy) -> SlackUserId | str | None:
     """Return the human who wrote the suspect change; nobody when none is suspected, None when not known."""
     if plan.basis is None:
         return None

@@ -8,6 +8,7 @@ from decimal import Decimal
 import structlog
 
 from bot.app.freshness import look
+from bot.app.permitting import objections_to_start
 from bot.app.running import ask_target, end_what_is_left, run_until_stopped
 from bot.app.show import redraw
 from bot.app.wording import duration
@@ -66,7 +67,11 @@ async def _freshness(world: World, proposal: ProposalId) -> Freshness | None:
     record = await world.gate.proposal(proposal)
     if record is None or record.state is not ProposalState.APPROVED:
         return None
-    return await look(world, record)
+    policy_version = world.policies.current().version  # Before the question: a change in between voids it.
+    freshness, objections = await asyncio.gather(look(world, record), objections_to_start(world, record))
+    if freshness is None or objections is None:
+        return freshness
+    return freshness.model_copy(update={"asked_under": policy_version, "objections": objections})
 
 
 async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:

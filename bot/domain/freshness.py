@@ -60,6 +60,10 @@ class Freshness(Frozen):
     differences: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     """Sources that did not answer, and why."""
+    asked_under: str | None = None
+    """The version of the policy whose policy server was asked; None when none was."""
+    objections: tuple[str, ...] = ()
+    """What that server says against the start."""
 
     @property
     def why_not(self) -> str:

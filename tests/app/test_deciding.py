@@ -1,6 +1,7 @@
 """Who may press what, what a press does, and that everybody who presses is told."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,19 +9,23 @@ import pytest
 
 from adapters.policy.memory import MemoryReferee
 from adapters.slack.memory import MemoryDirectory
+from adapters.store.memory_ledger import MemoryChangeLedger
 from bot.app.approve import handle_click
+from bot.app.permitting import objections_to_start
 from bot.app.world import Manners, OnePolicy
 from bot.domain.approval import Action, Question, Reason
 from bot.domain.catalogue import Approvers
+from bot.domain.change import ChangeEvent
 from bot.domain.errors import Unavailable
 from bot.domain.freeze import Dated, Freeze, Level
-from bot.domain.ids import IncidentId, ServiceName
+from bot.domain.ids import ChangeId, IncidentId, ServiceName
 from bot.domain.incident import Incident, IncidentEventKind, IncidentStatus
 from bot.domain.person import OnCall, Person
-from bot.domain.policy import FLOOR, Policy
-from bot.domain.proposal import ProposalState
+from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR, Opa, Party, Policy, Request
+from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, FakeChat, a_bot, a_resolved, a_service, with_world
-from tests.builders import INCIDENT, a_change
+from tests.builders import INCIDENT, a_change, a_record
 
 S = ProposalState
 ID = IncidentId(INCIDENT)
@@ -417,6 +422,66 @@ async def test_what_a_referee_objects_to_is_not_approved(offered: Bot) -> None:
     assert (Reason.NOT_ALLOWED, 1) == (ruling.reason, len(referee.asked))
     assert ruling.text == "You cannot decide this: the policy server says: not on a Friday."
     assert (await offered.press(Action.DENY)).is_accepted
+
+
+class TurnsAround(MemoryReferee):
+    """Agrees when it is asked for the first time, and to nothing afterwards."""
+
+    async def objections(self, request: Request) -> Sequence[str]:
+        agreed = await super().objections(request)
+        return agreed if len(self.asked) == 1 else ("the policy server says: too late",)
+
+
+def with_referee(bot: Bot, referee: MemoryReferee) -> None:
+    opa = Opa(url="http://127.0.0.1:8181/v1/data/handrail/approval")
+    bot.world = replace(bot.world, referee=referee, policies=OnePolicy(FLOOR.model_copy(update={"opa": opa})))
+
+
+async def test_a_referee_is_asked_again_about_whoever_approved_before_anything_runs(bot: Bot) -> None:
+    referee = MemoryReferee()
+    with_referee(bot, referee)
+    await bot.begin()
+    await bot.press(Action.APPROVE)
+
+    assert [DANA.id, DANA.id] == [one.asker.user for one in referee.asked if one.asker]
+    assert 1 == len(bot.runner.ran)
+
+
+async def test_what_a_referee_objects_to_after_the_approval_is_withdrawn(bot: Bot) -> None:
+    with_referee(bot, TurnsAround())
+    await bot.begin()
+    assert (await bot.press(Action.APPROVE)).is_accepted
+
+    withdrawn = await bot.the_last()
+    assert (S.CANCELLED, "the policy server says: too late") == (withdrawn.state, withdrawn.reason)
+    assert [] == bot.runner.ran
+
+
+async def test_whoever_cannot_be_named_to_a_referee_starts_nothing(bot: Bot) -> None:
+    """The rules ask who wrote the change, the ledger falls silent after the approval."""
+    typed = FLOOR.medium.model_copy(update={"excludes": (Party.AUTHOR,)})
+    referee = MemoryReferee()
+    with_referee(bot, referee)
+    policy = bot.world.policies.current().model_copy(update={"medium": typed})
+    bot.world = replace(bot.world, policies=OnePolicy(policy))
+    proposal = await bot.begin()
+    assert proposal is not None
+    silent = with_world(bot, ledger=SilentLedger())
+
+    said = await objections_to_start(
+        silent.world, proposal.model_copy(update={"approvals": an_approval(proposal)})
+    )
+
+    assert (("the policy server could not be asked (the ledger is silent)",), []) == (said, referee.asked)
+
+
+class SilentLedger(MemoryChangeLedger):
+    async def get(self, change: ChangeId) -> ChangeEvent | None:
+        raise Unavailable("the ledger is silent")
+
+
+def an_approval(proposal: ProposalRecord) -> tuple[Approval, ...]:
+    return a_record(Plan.from_bytes(proposal.plan), approved_by=[DANA]).approvals
 
 
 async def test_a_window_that_does_not_open_in_time_is_told(offered: Bot) -> None:

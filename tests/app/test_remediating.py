@@ -13,6 +13,7 @@ from bot.domain.errors import NotFound, Unavailable
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.playbook import LoadedPlaybook, Playbook
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.app.world import DANA, DEPLOY_TOKEN, DONE, SHIPPED, Bot, a_bot, with_world
 from tests.builders import INCIDENT, an_incident, fresh
@@ -46,7 +47,7 @@ async def an_approved_bot(*, steps: int = 1, idempotent: bool = False) -> Bot:
 async def the_claim(bot: Bot, *, index: int = 0) -> ApprovedStep:
     """Claim a step and do nothing: what a worker leaves behind that is killed at that moment."""
     record = await bot.the_last()
-    claimed = await bot.world.gate.claim(record.id, index, fresh(record, bot.time.at))
+    claimed = await bot.world.gate.claim(record.id, index, fresh(record, bot.time.at), policy=FLOOR)
     assert isinstance(claimed, ApprovedStep)
     return claimed
 

@@ -10,6 +10,7 @@ from adapters.store.opening import Store, open_store
 from adapters.store.signing import new_signer
 from adapters.store.transaction import Transaction
 from bot.domain.approval import Action, Permission
+from bot.domain.policy import FLOOR
 from tests.bench.lines import Line, Scale, latencies
 from tests.bench.report import RESULTS
 from tests.bench.timing import timed_await
@@ -85,5 +86,5 @@ async def _start(store: Store, number: int) -> tuple[float, float]:
     await store.incidents.see(an_incident(plan.incident))
     await store.gate.offer((await store.gate.propose(plan)).id, CARD)
     await store.gate.rule(a_click(Action.APPROVE, plan=plan), ALLOWED, a_person())
-    claim = await timed_await(lambda: store.gate.claim(plan.id, 0, fresh(a_record(plan))))
+    claim = await timed_await(lambda: store.gate.claim(plan.id, 0, fresh(a_record(plan)), policy=FLOOR))
     return claim, await timed_await(lambda: store.gate.proposals(plan.incident))

@@ -13,6 +13,7 @@ import pytest
 
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import ProposalId
+from bot.domain.policy import FLOOR
 from tests.builders import ManualTime, fresh
 from tests.contracts.stores import Bench
 
@@ -39,7 +40,7 @@ async def gate(ground: Ground) -> AsyncIterator[str]:
     yield "before the claim"
     record = await store.gate.proposal(ground.proposal)
     assert record is not None
-    step = await store.gate.claim(ground.proposal, 0, fresh(record, ground.bench.time.at))
+    step = await store.gate.claim(ground.proposal, 0, fresh(record, ground.bench.time.at), policy=FLOOR)
     if not isinstance(step, ApprovedStep):
         return
     yield "before the effect"

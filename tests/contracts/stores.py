@@ -11,6 +11,7 @@ from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep
 from bot.domain.person import Person
 from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord
 from tests.builders import CARD, ManualTime, a_click, a_person, a_plan, an_incident, fresh
 
@@ -89,7 +90,7 @@ class Bench:
     async def started(self, plan: Plan | None = None) -> ApprovedStep:
         """Return the first step of an approved plan, claimed."""
         record = await self.approved(plan)
-        step = await self.store.gate.claim(record.id, 0, fresh(record, self.time.at))
+        step = await self.store.gate.claim(record.id, 0, fresh(record, self.time.at), policy=FLOOR)
         assert isinstance(step, ApprovedStep)
         return step
 

@@ -12,6 +12,7 @@ from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.incident import IncidentStatus
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import PlannedAction
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord, ProposalState
 from tests.builders import INCIDENT, NOW, a_person, a_plan, a_record, a_request, an_incident, fresh
 from tests.contracts.stores import SECRET, Bench
@@ -23,7 +24,7 @@ TWO_STEPS: Sequence[PlannedAction] = (a_request("drain"), a_request("deploy"))
 
 
 async def refused(bench: Bench, record: ProposalRecord, step: int = 0) -> NotAdmitted:
-    answer = await bench.store.gate.claim(record.id, step, fresh(record, bench.time.at))
+    answer = await bench.store.gate.claim(record.id, step, fresh(record, bench.time.at), policy=FLOOR)
     assert isinstance(answer, NotAdmitted)
     return answer
 
@@ -40,7 +41,7 @@ async def test_an_approved_step_is_claimed_before_it_can_run(bench: Bench) -> No
     plan = a_plan()
     record = await bench.approved(plan)
 
-    step = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
+    step = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
 
     effect = plan.effect_key(plan.steps[0])
     assert step == ApprovedStep(
@@ -68,7 +69,7 @@ async def test_an_approved_step_is_claimed_before_it_can_run(bench: Bench) -> No
 async def test_a_second_claim_finds_the_first(bench: Bench) -> None:
     step = await bench.started()
 
-    again = await bench.another().gate.claim(step.proposal_id, 0)
+    again = await bench.another().gate.claim(step.proposal_id, 0, policy=FLOOR)
 
     assert isinstance(again, Claim)
     assert (again.proposal_id, again.finished_at) == (step.proposal_id, None)
@@ -80,7 +81,7 @@ async def test_a_claim_after_the_end_finds_the_outcome(bench: Bench) -> None:
     bench.time.advance(timedelta(seconds=3))
     await bench.store.gate.finish(step.effect_key, 1, DONE)
 
-    again = await bench.store.gate.claim(step.proposal_id, 0)
+    again = await bench.store.gate.claim(step.proposal_id, 0, policy=FLOOR)
 
     assert again == Claim(
         effect_key=step.effect_key,
@@ -118,7 +119,8 @@ async def test_a_further_attempt_is_exactly_the_next(bench: Bench) -> None:
     following = await bench.approved(a_plan(number=3, attempt=2))
 
     assert isinstance(
-        await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at)), ApprovedStep
+        await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at), policy=FLOOR),
+        ApprovedStep,
     )
     assert [claim.attempt for claim in await bench.store.gate.claims(INCIDENT)] == [1, 2]
 
@@ -165,7 +167,7 @@ async def test_an_approval_starts_until_it_expires(bench: Bench, after: timedelt
     record = await bench.approved()
     bench.time.advance(after)
 
-    answer = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
+    answer = await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
 
     assert isinstance(answer, ApprovedStep) is starts
     assert (await bench.proposal(record)).state is (S.STARTED if starts else S.EXPIRED)
@@ -176,7 +178,7 @@ async def test_a_later_step_of_a_started_plan_outlives_the_expiry(bench: Bench) 
     await bench.store.gate.finish(step.effect_key, 1, DONE)
     bench.time.advance(APPROVAL_TTL)
 
-    assert isinstance(await bench.store.gate.claim(step.proposal_id, 1), ApprovedStep)
+    assert isinstance(await bench.store.gate.claim(step.proposal_id, 1, policy=FLOOR), ApprovedStep)
 
 
 @pytest.mark.parametrize("end", [None, LOST, StepOutcome(result=Result.FAILED)])
@@ -185,7 +187,7 @@ async def test_a_step_waits_for_the_one_before(bench: Bench, end: StepOutcome | 
     if end is not None:
         await bench.store.gate.finish(step.effect_key, 1, end)
 
-    answer = await bench.store.gate.claim(step.proposal_id, 1)
+    answer = await bench.store.gate.claim(step.proposal_id, 1, policy=FLOOR)
 
     assert answer == NotAdmitted(why="step drain has not finished")
 
@@ -198,7 +200,7 @@ async def test_a_step_that_the_plan_does_not_have_is_refused(bench: Bench) -> No
 
 async def test_a_proposal_that_does_not_exist_is_not_found(bench: Bench) -> None:
     with pytest.raises(NotFound, match="P9-1"):
-        await bench.store.gate.claim(ProposalId("P9-1"), 0)
+        await bench.store.gate.claim(ProposalId("P9-1"), 0, policy=FLOOR)
 
 
 async def test_nothing_starts_while_killed(bench: Bench) -> None:
@@ -211,7 +213,9 @@ async def test_nothing_starts_while_killed(bench: Bench) -> None:
 
     bench.kill_file.unlink()
 
-    assert isinstance(await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)), ApprovedStep)
+    assert isinstance(
+        await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR), ApprovedStep
+    )
 
 
 async def test_a_resolved_incident_cancels_the_start(bench: Bench) -> None:
@@ -256,7 +260,9 @@ async def test_the_target_is_free_once_the_execution_is_over(
         await bench.store.gate.conclude(first.proposal_id, state, state.value)
     second = await bench.approved(a_plan(incident="P2"))
 
-    assert isinstance(await bench.store.gate.claim(second.id, 0, fresh(second, bench.time.at)), ApprovedStep)
+    assert isinstance(
+        await bench.store.gate.claim(second.id, 0, fresh(second, bench.time.at), policy=FLOOR), ApprovedStep
+    )
 
 
 @pytest.mark.parametrize("state", [S.DONE, S.UNKNOWN])
@@ -343,7 +349,9 @@ async def test_it_did_not_run_frees_the_target(bench: Bench) -> None:
     ruling = await bench.press(Action.IT_DID_NOT)
 
     assert (ruling.reason, ruling.state) == (Reason.ACCEPTED, S.FAILED)
-    assert isinstance(await bench.store.gate.claim(other.id, 0, fresh(other, bench.time.at)), ApprovedStep)
+    assert isinstance(
+        await bench.store.gate.claim(other.id, 0, fresh(other, bench.time.at), policy=FLOOR), ApprovedStep
+    )
 
 
 async def test_check_again_changes_nothing(bench: Bench) -> None:
@@ -407,7 +415,7 @@ async def test_everything_on_record_of_an_incident_is_read_as_of_one_moment(benc
 async def test_a_first_step_needs_a_fresh_look_and_a_later_one_does_not(bench: Bench) -> None:
     record = await bench.approved()
     answers = [
-        await bench.store.gate.claim(record.id, 0, look)
+        await bench.store.gate.claim(record.id, 0, look, policy=FLOOR)
         for look in (
             None,
             fresh(record, bench.time.at - timedelta(seconds=10, microseconds=1)),
@@ -419,7 +427,7 @@ async def test_a_first_step_needs_a_fresh_look_and_a_later_one_does_not(bench: B
     assert [NotAdmitted] * 4 == [type(answer) for answer in answers]
     assert ProposalState.APPROVED is (await bench.proposal(record)).state
     at_the_limit = fresh(record, bench.time.at - timedelta(seconds=10))
-    assert isinstance(await bench.store.gate.claim(record.id, 0, at_the_limit), ApprovedStep)
+    assert isinstance(await bench.store.gate.claim(record.id, 0, at_the_limit, policy=FLOOR), ApprovedStep)
 
 
 @pytest.mark.parametrize(
@@ -435,7 +443,7 @@ async def test_what_no_longer_fits_leaves_in_the_claims_own_transaction(
 ) -> None:
     record = await bench.approved()
     look = fresh(record, bench.time.at).model_copy(update=found)
-    answer = await bench.store.gate.claim(record.id, 0, look)
+    answer = await bench.store.gate.claim(record.id, 0, look, policy=FLOOR)
 
     assert NotAdmitted(why=look.why_not, state=state) == answer
     after = await bench.proposal(record)
@@ -448,7 +456,7 @@ async def test_whoever_took_the_target_last_is_remembered_after_the_lock_is_gone
     step = await bench.started()
     await bench.store.gate.finish(step.effect_key, 1, StepOutcome(result=Result.FAILED))
     await bench.store.gate.conclude(step.proposal_id, ProposalState.FAILED, "")
-    answer = await bench.another().gate.claim(other.id, 0, fresh(other, bench.time.at))
+    answer = await bench.another().gate.claim(other.id, 0, fresh(other, bench.time.at), policy=FLOOR)
 
     why = f"{step.proposal_id} has acted on the same target since this was proposed"
     assert NotAdmitted(why=why, state=ProposalState.SUPERSEDED) == answer
@@ -464,6 +472,6 @@ async def test_a_stop_is_one_transaction_and_frees_or_keeps_the_target(bench: Be
 
     assert ["stopped", "concluded"] == (await bench.acts())[-2:]
     following = await bench.approved(a_plan(incident="P3"))
-    held = await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at))
+    held = await bench.store.gate.claim(following.id, 0, fresh(following, bench.time.at), policy=FLOOR)
     assert isinstance(held, NotAdmitted)
     assert "belongs to the running execution" in held.why

@@ -8,7 +8,7 @@ from bot.domain.approval import Action, Confirmation, Permission
 from bot.domain.execution import ApprovedStep, NotAdmitted
 from bot.domain.freeze import Dated, Freeze, Level
 from bot.domain.ids import PagerDutyUserId, ServiceName
-from bot.domain.policy import Execution, Limits, Policy, RiskRule, ServiceRule
+from bot.domain.policy import Execution, Limits, Opa, Policy, RiskRule, ServiceRule
 from bot.domain.proposal import ProposalRecord, ProposalState
 from tests.builders import NOW, a_click, a_person, a_plan, fresh
 from tests.contracts.stores import ALLOWED, SECRET, Bench
@@ -103,3 +103,34 @@ async def test_starts_of_late_and_held_targets_are_known(bench: Bench) -> None:
     assert [started.model_copy(update={"started_at": since})] == list(
         await bench.store.gate.executions(since)
     )
+
+
+WITH_SERVER = Policy(opa=Opa(url="http://127.0.0.1:8181/v1/data/handrail/approval"))
+
+
+@pytest.mark.parametrize(
+    ("heard", "why"),
+    [
+        ({}, "the policy server was not asked"),
+        ({"asked_under": "another"}, "the policy server was not asked"),
+        ({"asked_under": WITH_SERVER.version, "objections": ("not on a Friday",)}, "not on a Friday"),
+    ],
+)
+async def test_nothing_starts_unless_the_policy_server_agreed(
+    bench: Bench, heard: dict[str, object], why: str
+) -> None:
+    record = await bench.approved()
+
+    answer = await bench.store.gate.claim(
+        record.id, 0, fresh(record).model_copy(update=heard), policy=WITH_SERVER
+    )
+
+    assert NotAdmitted(why=why, state=ProposalState.CANCELLED) == answer
+    assert (await bench.acts())[-2:] == ["not_admitted", "cancelled"]
+
+
+async def test_what_the_policy_server_agreed_to_starts(bench: Bench) -> None:
+    record = await bench.approved()
+    agreed = fresh(record).model_copy(update={"asked_under": WITH_SERVER.version})
+
+    assert isinstance(await bench.store.gate.claim(record.id, 0, agreed, policy=WITH_SERVER), ApprovedStep)

@@ -7,6 +7,7 @@ import pytest
 
 from bot.domain.approval import Action, Reason, Ruling
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import a_click, a_person, a_plan, fresh
 from tests.contracts.stores import ALLOWED, Bench
@@ -48,7 +49,9 @@ async def test_approvals_against_denials_end_denied_and_never_start(bench: Bench
     denied = [ruling for ruling in rulings if ruling.state is ProposalState.DENIED]
     approved = [ruling for ruling in rulings if ruling.state is ProposalState.APPROVED]
     assert (len(denied), len(approved) <= 1) == (1, True)
-    assert isinstance(await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)), NotAdmitted)
+    assert isinstance(
+        await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR), NotAdmitted
+    )
 
 
 async def test_of_many_claims_at_once_one_may_run(bench: Bench) -> None:
@@ -56,7 +59,11 @@ async def test_of_many_claims_at_once_one_may_run(bench: Bench) -> None:
     stores = (bench.store, bench.another())
 
     answers = await asyncio.gather(
-        *(store.gate.claim(record.id, 0, fresh(record, bench.time.at)) for store in stores for _ in range(10))
+        *(
+            store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
+            for store in stores
+            for _ in range(10)
+        )
     )
 
     assert Counter(type(answer) for answer in answers) == {ApprovedStep: 1, Claim: 19}
@@ -68,8 +75,8 @@ async def test_of_two_executions_on_one_target_one_starts(bench: Bench) -> None:
     other = bench.another()
 
     answers = await asyncio.gather(
-        bench.store.gate.claim(first.id, 0, fresh(first, bench.time.at)),
-        other.gate.claim(second.id, 0, fresh(second, bench.time.at)),
+        bench.store.gate.claim(first.id, 0, fresh(first, bench.time.at), policy=FLOOR),
+        other.gate.claim(second.id, 0, fresh(second, bench.time.at), policy=FLOOR),
     )
 
     assert Counter(type(answer) for answer in answers) == {ApprovedStep: 1, NotAdmitted: 1}
@@ -81,7 +88,7 @@ async def test_a_denial_and_a_start_at_once_agree_on_who_was_first(bench: Bench,
     other = bench.another()
 
     answer, ruling = await asyncio.gather(
-        bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at)),
+        bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR),
         other.gate.rule(a_click(Action.DENY, by=PEOPLE[round_]), ALLOWED, PEOPLE[round_]),
     )
 

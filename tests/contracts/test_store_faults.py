@@ -19,6 +19,7 @@ from bot.domain.approval import Action, Reason
 from bot.domain.errors import Invalid, Tampered, Unavailable
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted
 from bot.domain.ids import EffectKey
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import NOW, ManualTime, a_plan, an_incident, fresh
 from tests.contracts.stores import DATABASES, POSTGRES, Bench, redact
@@ -77,7 +78,7 @@ async def test_e_disk_full_a_full_disk_starts_nothing_and_leaves_nothing_half_do
     before = await sqlite.store.audit.verify()
 
     with pytest.raises(Unavailable, match="full"):
-        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at))
+        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR)
 
     assert await sqlite.proposal(record) == record
     assert [] == await sqlite.store.gate.claims(record.incident)
@@ -90,11 +91,11 @@ async def test_e_disk_full_the_store_goes_on_once_there_is_room(sqlite: Bench) -
     await set_pragma(sqlite, "max_page_count=1")
     await fill(sqlite)
     with pytest.raises(Unavailable):
-        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at))
+        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR)
     await set_pragma(sqlite, "max_page_count=1000000")
 
     assert isinstance(
-        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at)), ApprovedStep
+        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR), ApprovedStep
     )
     assert (await sqlite.store.audit.verify()).is_intact
 
@@ -122,7 +123,7 @@ async def test_a_file_that_was_taken_away_is_noticed(sqlite: Bench, file: Path, 
         os.unlink(file)
 
     with pytest.raises(Unavailable, match="moved or replaced"):
-        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at))
+        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR)
 
 
 async def test_a_file_that_is_locked_for_long_is_unavailable(sqlite: Bench, file: Path) -> None:
@@ -131,10 +132,10 @@ async def test_a_file_that_is_locked_for_long_is_unavailable(sqlite: Bench, file
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked"):
-            await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at))
+            await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR)
 
     assert isinstance(
-        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at)), ApprovedStep
+        await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR), ApprovedStep
     )
 
 
@@ -165,7 +166,7 @@ async def test_e_tamper_a_changed_proposal_neither_takes_a_click_nor_starts(
     await run_raw(bench, change.replace("BLOB", blob))
 
     pressed = await bench.press(Action.APPROVE, a_plan(incident="P2"))
-    claimed = await bench.store.gate.claim(approved.id, 0, fresh(approved, bench.time.at))
+    claimed = await bench.store.gate.claim(approved.id, 0, fresh(approved, bench.time.at), policy=FLOOR)
 
     assert pressed.reason is Reason.OUT_OF_DATE
     assert isinstance(claimed, NotAdmitted)
@@ -186,7 +187,7 @@ async def test_what_cannot_be_read_back_is_an_alarm(bench: Bench, statement: str
     await run_raw(bench, statement)
 
     with pytest.raises(Tampered):
-        await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
+        await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
 
 
 @pytest.mark.parametrize("store_url", DATABASES, indirect=True)

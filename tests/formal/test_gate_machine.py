@@ -29,6 +29,7 @@ from bot.domain.ids import IncidentId, sha256_hex
 from bot.domain.incident import IncidentStatus
 from bot.domain.person import Person
 from bot.domain.plan import Plan, PlannedStep
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import (
     CARD,
@@ -286,7 +287,7 @@ class GateMachine(RuleBasedStateMachine):
 
     def _claim(self, owner: str, card: Card, step: int) -> None:
         plan = self.plans[card.name]
-        match self.run(self.gate.claim(plan.id, step, fresh(a_record(plan), self.time.at))):
+        match self.run(self.gate.claim(plan.id, step, fresh(a_record(plan), self.time.at), policy=FLOOR)):
             case ApprovedStep() as mine:
                 answer = "mine"
                 self.journal.append(Effect(plan.idempotency_key(mine.step), self.time.at))

@@ -15,6 +15,7 @@ from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepO
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentStatus
 from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import CARD, NOW, ManualTime, a_click, a_person, a_plan, a_record, an_incident, fresh
 from tests.conftest import Rounds
@@ -121,7 +122,7 @@ class Played:
     async def _claim(self, number: int) -> str:
         plan = PLANS[number]
         freshness = fresh(a_record(plan), self.time.at)
-        match await self.store.gate.claim(plan.id, 0, freshness):
+        match await self.store.gate.claim(plan.id, 0, freshness, policy=FLOOR):
             case ApprovedStep():
                 return "mine"
             case Claim():

@@ -34,6 +34,7 @@ from bot.domain.checkpoint import Checkpoint, checkpoints_in
 from bot.domain.errors import Invalid, Tampered
 from bot.domain.execution import ApprovedStep, NotAdmitted, Result, StepOutcome
 from bot.domain.ids import sha256_hex
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState, approval_statement
 from tests.builders import CARD, INCIDENT, NOW, TEAM, ManualTime, a_click, a_person, a_plan, an_incident
 from tests.conftest import Rounds
@@ -263,7 +264,7 @@ def keyless(bench: Bench) -> Store:
 async def test_a_down(bench: Bench, keyless: Store, folder: Path) -> None:
     """Without the key nothing is approved or started; a denial and a stop are worth more than a signature."""
     record = await bench.approved()
-    refused = await keyless.gate.claim(record.id, 0)
+    refused = await keyless.gate.claim(record.id, 0, policy=FLOOR)
     approval = await keyless.gate.rule(a_click(by=DANA, nonce="2"), ALLOWED, DANA)
     again = await bench.offered(a_plan(number=2))
     press = a_click(Action.APPROVE, plan=a_plan(number=2), by=DANA, nonce="3")
@@ -303,7 +304,7 @@ async def test_a_down_the_disk_is_full(bench: Bench) -> None:
     record = await bench.approved()
     bench.kill_file.touch()
 
-    assert isinstance(await bench.store.gate.claim(record.id, 0), NotAdmitted)
+    assert isinstance(await bench.store.gate.claim(record.id, 0, policy=FLOOR), NotAdmitted)
 
 
 WRITER = """
@@ -408,7 +409,7 @@ async def test_a_forged_approval_starts_nothing_and_is_told(bench: Bench, file: 
     record = await bench.approved()
     change(file, lambda raw: raw.execute(forged))
 
-    answer = await bench.store.gate.claim(record.id, 0)
+    answer = await bench.store.gate.claim(record.id, 0, policy=FLOOR)
 
     assert isinstance(answer, NotAdmitted)
     assert "does not carry our signature" in answer.why
@@ -428,7 +429,7 @@ async def test_an_approval_of_another_proposal_starts_nothing(bench: Bench, file
         ),
     )
 
-    answer = await bench.store.gate.claim(other.id, 0)
+    answer = await bench.store.gate.claim(other.id, 0, policy=FLOOR)
 
     assert isinstance(answer, NotAdmitted)
     assert "does not carry our signature" in answer.why
@@ -469,7 +470,7 @@ async def test_a_rotate_withdraws_approvals_that_wait(bench: Bench) -> None:
     await bench.store.transactions.write(lambda tx: rotate(tx, new_signer(), "dana"))
 
     assert (await bench.proposal(record)).state is ProposalState.SUPERSEDED
-    assert isinstance(await bench.store.gate.claim(record.id, 0), NotAdmitted)
+    assert isinstance(await bench.store.gate.claim(record.id, 0, policy=FLOOR), NotAdmitted)
 
 
 async def test_a_rotate_to_an_unknown_key_fails(bench: Bench, folder: Path) -> None:

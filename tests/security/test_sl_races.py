@@ -14,6 +14,7 @@ from bot.domain.errors import Tampered
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Result, StepOutcome
 from bot.domain.person import Person
 from bot.domain.plan import Plan
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord, ProposalState
 from tests.builders import ManualTime, a_click, a_person, a_plan, fresh
 from tests.conftest import Rounds
@@ -52,7 +53,7 @@ async def press(store: Store, bench: Bench, plan: Plan, action: Action, who: Per
 
 
 async def claim(store: Store, bench: Bench, record: ProposalRecord) -> ApprovedStep | Claim | NotAdmitted:
-    return await store.gate.claim(record.id, 0, fresh(record, bench.time.at))
+    return await store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
 
 
 async def assert_history(bench: Bench) -> None:
@@ -198,5 +199,5 @@ async def test_e_zombie_a_slow_owner_cannot_change_what_another_has_ended(bench:
     with pytest.raises(Tampered, match="cannot end done as well"):
         await bench.store.gate.finish(step.effect_key, 1, StepOutcome(result=Result.DONE))
 
-    assert isinstance(await other.gate.claim(step.proposal_id, 0, None), Claim)
+    assert isinstance(await other.gate.claim(step.proposal_id, 0, None, policy=FLOOR), Claim)
     await assert_history(bench)

@@ -12,6 +12,7 @@ from bot.domain.approval import Action
 from bot.domain.audit import GENESIS, Entry, chain
 from bot.domain.execution import Result, StepOutcome
 from bot.domain.ids import IncidentId
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import ManualTime, a_person, a_plan, fresh
 from tests.contracts.stores import Bench
@@ -70,7 +71,7 @@ async def story(bench: Bench) -> Story:
     await bench.press(Action.APPROVE, plan)
     await bench.press(Action.APPROVE, plan, by=SECOND)
     await bench.approved(a_plan(incident="P2"))
-    await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at))
+    await bench.store.gate.claim(record.id, 0, fresh(record, bench.time.at), policy=FLOOR)
     await bench.store.gate.finish(plan.effect_key(plan.steps[0]), 1, StepOutcome(result=Result.UNKNOWN))
     await bench.store.gate.conclude(record.id, ProposalState.UNKNOWN, "")
     await bench.press(Action.IT_RAN, plan, nonce="2")
