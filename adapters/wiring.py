@@ -19,7 +19,7 @@ from temporalio.client import Client
 
 from adapters.background import beside, working
 from adapters.changes.route import change_routes
-from adapters.clock import SystemClock
+from adapters.clock import StoreClock
 from adapters.engine.activities import Activities
 from adapters.engine.client import TemporalWorkflows
 from adapters.engine.codec import data_converter
@@ -98,7 +98,7 @@ class _Core(Ground):
 
     temporal: Client
     inbox: Inbox
-    clock: SystemClock
+    clock: StoreClock
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,9 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
 async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
     queue = RedisInbox(ground.engine.redis_url, consumer=socket.gethostname())
     stack.push_async_callback(queue.aclose)
+    clock = StoreClock(ground.store.gate.now)
+    await clock.set()
+    await stack.enter_async_context(beside(clock.follow()))
     temporal = await Client.connect(
         ground.engine.temporal_address,
         namespace=ground.engine.temporal_namespace,
@@ -160,7 +163,7 @@ async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
         **vars(ground),
         temporal=temporal,
         inbox=TimedInbox(queue, ground.telemetry, time.monotonic),
-        clock=SystemClock(),
+        clock=clock,
     )
 
 

@@ -1,6 +1,7 @@
 """Read a YAML file into a typed value, or say in which line and field it is wrong."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -8,6 +9,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from adapters.files.rights import refuse_if_anybody_may_change
 from adapters.files.strict_yaml import MAX_BYTES, Lines, YamlError, load
 from adapters.problems import in_words
 from bot.domain.errors import Invalid
@@ -29,10 +31,12 @@ def read_model(path: Path, model: type[M], error: type[Invalid]) -> Read[M]:
     """Return what the file holds.
 
     Raises:
-        error: the file cannot be read or is wrong; every problem is named with file, line and field.
+        error: the file cannot be read, anybody may change it, or it is wrong; every problem is named with
+            file, line and field.
     """
     try:
         with path.open("rb") as file:
+            refuse_if_anybody_may_change(path, os.fstat(file.fileno()), error)
             raw = file.read(MAX_BYTES + 1)  # One more, so that a larger file is seen to be one.
         if len(raw) > MAX_BYTES:
             raise error(f"{path}: is larger than {MAX_BYTES} bytes")

@@ -116,7 +116,9 @@ async def _tell(world: World, host: IncidentRecord, card: CardRef, member: Membe
 
 async def _detail(world: World, host: IncidentRecord, member: Member) -> Document:
     known = await world.book.get(member.incident)
-    title = known.incident.title if known else member.title
+    # A title says what is wrong: it is read where its own card would stand, and in no other channel.
+    is_at_home = known is not None and host.card is not None and channel_of(world, known) == host.card.channel
+    title = known.incident.title if known is not None and is_at_home else ""
     told = (
         Line(text=f"{member.incident} on {member.service or 'an unmapped service'}", url=known.incident.url)
         if known

@@ -123,7 +123,8 @@ class Grouper:
         hurt = groups if service is None else [group for group in groups if service in group.services]
         for group in hurt:
             if fingerprint in group.seen:
-                return group, MergeRule.SAME_ALERT, f"“{alert.title}” again"
+                # Without its title: the sentence is read in other channels than the alert's own.
+                return group, MergeRule.SAME_ALERT, f"the same alert of {service or 'an unmapped service'}"
         if service is not None and hurt:
             return hurt[0], MergeRule.SAME_SERVICE, f"{service} already hurts in this group"
         # Distances are the same both ways, so one walk from the alert's service serves all groups.

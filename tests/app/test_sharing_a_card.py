@@ -8,7 +8,7 @@ from bot.app.intake import reconcile
 from bot.app.storm import Painter
 from bot.app.world import Manners
 from bot.domain.approval import Action
-from bot.domain.catalogue import Approvers
+from bot.domain.catalogue import Approvers, Catalogue
 from bot.domain.document import Document
 from bot.domain.ids import ClickId, IncidentId, ServiceName
 from bot.domain.incident import Incident, IncidentEventKind, IncidentStatus
@@ -16,12 +16,13 @@ from bot.domain.merging import MergingRules
 from bot.domain.person import Person
 from bot.domain.proposal import ProposalState
 from bot.ports import Message, Stream
-from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, a_bot, a_resolved, a_service
+from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, a_bot, a_resolved, a_service, with_world
 from tests.builders import NOW, an_incident
 
 CHECKOUT, PAYMENTS, WEB = "PCHECKOUT", "PPAYMENTS", "PWEB"
 ACKNOWLEDGED = IncidentEventKind.ACKNOWLEDGED
 RESOLVED = IncidentEventKind.RESOLVED
+PRIVATE = "C0PAYMENTS"
 
 
 def page(name: str, service: str, *, minutes: float = 0) -> Incident:
@@ -123,6 +124,40 @@ async def test_the_thread_has_the_detail_of_each_once() -> None:
     (reply,) = bot.chat.replies
     assert "Also of this cause: payments fails" == reply.document.title
     assert "Undo: /incident split P2" in reply.document.as_text()
+
+
+def a_shop_with_a_private_channel() -> Bot:
+    """Return the shop, in which what payments suffers is read in a channel of its own."""
+    bot = a_shop()
+    services = {
+        name: service.model_copy(update={"channel": PRIVATE}) if name == "payments" else service
+        for name, service in bot.world.catalogue.services.items()
+    }
+    return with_world(bot, catalogue=Catalogue(services=services))
+
+
+async def test_sl_summary_leak_a_merged_incidents_title_stays_in_its_channel() -> None:
+    """It is merged twice, the second time as the same alert: neither sentence repeats the title."""
+    again = page("P4", "payments", minutes=4)
+    bot = a_shop_with_a_private_channel()
+    bot.pager.put(again)
+    await hear(bot, FIRST)
+    await bot.course("P1")
+    await hear(bot, SECOND)
+    await hear(bot, again)
+
+    await Painter(bot.world).paint()
+    muted = await ask(bot, "muted")
+
+    assert ["Also of this cause: P2", "Also of this cause: P4"] == [
+        r.document.title for r in bot.chat.replies
+    ]
+    assert [
+        "also: payments P2, triggered, joined because payments is 1 hop from checkout, 2 min later",
+        "also: payments P4, triggered, joined because the same alert of payments, 4 min later",
+    ] == also(bot)
+    said = [*(reply.document.as_text() for reply in bot.chat.replies), *also(bot), muted.as_text()]
+    assert not [text for text in said if SECOND.title in text]
 
 
 async def test_a_merged_incident_that_is_acknowledged_or_resolved_says_so_on_its_line() -> None:

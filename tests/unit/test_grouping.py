@@ -22,7 +22,7 @@ def test_the_same_alert_again_joins_its_group() -> None:
     merges = group_stream((alert(), alert(minutes_later=9)), topology(), RULES)
 
     assert [MergeRule.FIRST, MergeRule.SAME_ALERT] == [merge.rule for merge in merges]
-    assert "“5xx rate above 3 %” again" == merges[1].sentence
+    assert "the same alert of checkout" == merges[1].sentence
     assert merges[0].group == merges[1].group
 
 
