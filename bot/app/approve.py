@@ -14,7 +14,7 @@ from bot.app.remediate import check_again
 from bot.app.show import show
 from bot.app.world import World
 from bot.domain.approval import Action, Click, Permission, Reason, Ruling
-from bot.domain.errors import HandrailError, Unavailable
+from bot.domain.errors import HandrailError, Tampered, Unavailable
 from bot.domain.freshness import Freshness
 from bot.domain.ids import IncidentId
 from bot.domain.person import Person
@@ -24,19 +24,20 @@ log = structlog.get_logger()
 
 ANSWER_WITHIN_S = 3.0
 NOT_YET = "My record does not answer yet, so nothing has started. What it decides will stand on the card."
+CONTRADICTED = (
+    "The record contradicts itself, so nothing starts. Whoever runs Handrail must look at it with "
+    "`handrail audit verify`."
+)
+BROKEN = (
+    "That broke here before it was decided, so nothing has started. I try again; what comes of it will stand "
+    "on the card."
+)
 SPARE_S = 0.4  # Our choice: of those 3 s, what the record and the way to Slack take.
 
 
 async def handle_click(world: World, click: Click) -> Ruling:
     """Decide *click* and answer it. The same click handled again gets the same answer and no more effect."""
-    deciding = asyncio.create_task(_decide(world, click))
-    try:
-        await asyncio.wait({deciding}, timeout=_patience_s(world, click))
-        if not deciding.done():
-            await _say(world, click, NOT_YET)
-        proposal, ruling, has_left = await deciding
-    finally:
-        deciding.cancel()
+    proposal, ruling, has_left = await _decided(world, click)
     await _bind(world, click, proposal)  # What a task binds ends with it.
     log.info(
         "clicked",
@@ -65,6 +66,30 @@ class _Decided(NamedTuple):
     ruling: Ruling
     has_left: bool
     """The proposal was withdrawn meanwhile because it no longer fits."""
+
+
+async def _decided(world: World, click: Click) -> _Decided:
+    """Return the decision. While there is none, and when there will be none, the person is told once."""
+    deciding = asyncio.create_task(_decide(world, click))
+    try:
+        await asyncio.wait({deciding}, timeout=_patience_s(world, click))
+        if not deciding.done():
+            await _say(world, click, NOT_YET)
+        elif (failure := deciding.exception()) is not None and _patience_s(world, click) is not None:
+            await _say(world, click, _why_undecided(failure))  # Handled again, it is past that time.
+        return await deciding
+    finally:
+        deciding.cancel()
+
+
+def _why_undecided(failure: BaseException) -> str:
+    match failure:
+        case Tampered():
+            return CONTRADICTED
+        case HandrailError():
+            return NOT_YET
+        case _:
+            return BROKEN
 
 
 async def _decide(world: World, click: Click) -> _Decided:

@@ -10,7 +10,7 @@ import pytest
 from bot.app.approve import ANSWER_WITHIN_S, handle_click
 from bot.app.world import World
 from bot.domain.approval import Action
-from bot.domain.errors import Unavailable
+from bot.domain.errors import Tampered, Unavailable
 from bot.domain.ids import SlackUserId
 from bot.domain.proposal import ProposalState
 from tests.app.test_freshness import URL, a_bot_that_reads
@@ -157,3 +157,41 @@ def test_a_record_that_fails_is_said_once_and_the_click_is_handled_again_later()
     assert 1 == len(said)
     assert said[0].startswith("My record does not answer yet, so nothing has started.")
     assert (said, S.APPROVED) == (in_the_end, state)
+
+
+@pytest.mark.parametrize("method", ["proposal", "rule"])
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (Unavailable("the database is locked"), "My record does not answer yet, so nothing has started."),
+        (Tampered("approved is no state"), "The record contradicts itself, so nothing starts."),
+        (KeyError("a defect of ours"), "That broke here before it was decided, so nothing has started."),
+    ],
+    ids=["the record is away", "the record contradicts itself", "a defect"],
+)
+def test_a_click_that_cannot_be_decided_is_answered_once(
+    failure: Exception, answer: str, method: str
+) -> None:
+    async def failing() -> list[str]:
+        bot, _ = a_bot_that_reads()
+        await bot.begin()
+        clock = LoopTime(bot)
+        click = bot.a_press(Action.APPROVE, await bot.the_last())
+
+        class Broken:
+            def __getattr__(self, name: str) -> Any:
+                return self._fail if name == method else getattr(bot.world.gate, name)
+
+            async def _fail(self, *_: object) -> object:
+                raise failure
+
+        broken = with_world(bot, gate=Broken(), clock=clock)
+        for _ in range(2):
+            with pytest.raises(type(failure)):
+                await handle_click(broken.world, click)
+            await asyncio.sleep(5)  # As long as the queue keeps it before it is handled again.
+        return bot.told(DANA)
+
+    said = in_virtual_time(failing())
+
+    assert (1, True) == (len(said), said[0].startswith(answer) if said else False)
