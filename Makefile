@@ -67,9 +67,10 @@ peers:
 	    || echo "That failed; the tests that need them are skipped by name."; \
 	else echo "Some tests are skipped by name; to have them: sudo apt-get install$$missing"; fi
 
-lint: $(STAMP) ## Check format, style, types and the direction of imports.
+lint: $(STAMP) ## Check format, style, weak spots, types and the direction of imports.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/bandit -q -r bot adapters -c pyproject.toml
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -12,11 +12,12 @@ from bot.domain.plan import CommandRun, PlannedAction
 
 MAX_INPUT = 32 * 1024  # Fits into a pipe, so that a program which reads nothing holds nobody up.
 _MATCH_WITHIN = 4096
+_ITS_TMP = "/tmp"  # noqa: S108 # nosec B108 # The sandbox's own, in memory.
 SANDBOX = (
     *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
     *("--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"),
     *("--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"),
-    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp", "--"),  # noqa: S108 - Its own.
+    *("--proc", "/proc", "--dev", "/dev", "--tmpfs", _ITS_TMP, "--chdir", _ITS_TMP, "--"),
 )
 """Programs of the system and nothing else: no network, no files of ours, no processes but its own."""
 

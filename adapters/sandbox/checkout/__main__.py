@@ -58,7 +58,10 @@ async def _serve(options: argparse.Namespace) -> None:
         clock=lambda: datetime.now(UTC),
     )
     app = CheckoutApp(
-        operations, token=os.environ[TOKEN_VARIABLE], webhook=webhook, chance=random.Random(options.seed)
+        operations,
+        token=os.environ[TOKEN_VARIABLE],
+        webhook=webhook,
+        chance=random.Random(options.seed),  # nosec B311 # Faults that can be played again; no secret.
     ).build()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

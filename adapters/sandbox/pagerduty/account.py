@@ -43,7 +43,7 @@ class Account:
         self.notes: list[Note] = []
         self.log_entries: list[LogEntry] = []
         self.change_records: list[ChangeRecord] = []
-        self._random = random.Random(config.seed)
+        self._random = random.Random(config.seed)  # nosec B311 # Chance that can be played again.
         self._incident_ids_given = 0
 
     def new_id(self, prefix: str, length: int) -> str:

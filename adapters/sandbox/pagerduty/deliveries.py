@@ -75,7 +75,7 @@ class Deliverer:
         self._client: httpx.AsyncClient | None = None
         self._to_lose = 0
         self._loss_ratio = 0.0
-        self._loss_random = random.Random(0)
+        self._loss_random = random.Random(0)  # nosec B311 # Losses that can be played again.
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -97,7 +97,7 @@ class Deliverer:
         """Never send the next *count* events, and after them each with probability *ratio*."""
         self._to_lose = count
         self._loss_ratio = ratio
-        self._loss_random = random.Random(seed)
+        self._loss_random = random.Random(seed)  # nosec B311 # Losses that can be played again.
 
     def publish(self, event: WebhookEvent) -> None:
         """Queue the event for every active subscription that wants it."""
