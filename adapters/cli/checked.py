@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+from collections.abc import Iterable
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from adapters.checking import check_all
 from adapters.finding import Finding, Verdict
@@ -40,8 +42,16 @@ def _print(findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"findings": [finding.model_dump(mode="json") for finding in findings]}))
         return
-    table = Table("what", "verdict", "ms", "said", "remedy")
+    Console().print(table_of(findings))
+
+
+def table_of(findings: Iterable[Finding]) -> Table:
+    """Return *findings* as a table in which nothing is cut off, however narrow it becomes."""
+    # A name that is too long goes on in the next line: with an ellipsis nobody would know what to mend.
+    table = Table(*(Column(name, overflow="fold") for name in ("what", "verdict", "ms", "said", "remedy")))
     for finding in findings:
         latency = "" if finding.latency_ms is None else f"{finding.latency_ms:.0f}"
-        table.add_row(finding.what, _MARK[finding.verdict], latency, finding.said, finding.remedy)
-    Console().print(table)
+        # As text: what a neighbour or a file says may hold brackets, which rich would take for a style.
+        what, said, remedy = Text(finding.what), Text(finding.said), Text(finding.remedy)
+        table.add_row(what, _MARK[finding.verdict], latency, said, remedy)
+    return table

@@ -1,8 +1,14 @@
-"""What `handrail check` measures: each neighbour's own answer, and nothing of the others."""
+"""What `handrail check` measures, each neighbour's own answer alone, and how it tells what it found."""
 
 import asyncio
+import re
+from io import StringIO
+
+from rich.console import Console
 
 from adapters.checking import Stopwatch, look_in_turn
+from adapters.cli.checked import table_of
+from adapters.finding import Finding, Verdict
 from bot.domain.errors import Unavailable
 
 
@@ -40,3 +46,14 @@ async def test_no_neighbour_is_asked_while_another_answers() -> None:
     assert [("slow", "ok", None), ("broken", "failed", None), ("last", "ok", None)] == [
         (f.what, f.verdict, f.latency_ms) for f in findings
     ]
+
+
+def test_nothing_is_cut_off_in_a_narrow_window() -> None:
+    said = "PAGERDUTY_WEBHOOK_SECRETS_WITH_A_LONG_NAME: is blank; of [/it] and [red] nothing is a style"
+    finding = Finding(what="settings", verdict=Verdict.FAILED, said=said, remedy="see README")
+    shown = StringIO()
+
+    Console(file=shown, width=60).print(table_of([finding]))
+
+    cells = [line.split("│")[4].strip() for line in shown.getvalue().splitlines() if line.startswith("│")]
+    assert re.sub(r"\s", "", said) == "".join(cells).replace(" ", "")
