@@ -10,6 +10,7 @@ from adapters.slack.actions import (
     CommandGiven,
     DetailsAsked,
     FeedbackGiven,
+    HomeOpened,
     Mentioned,
     ShortcutUsed,
     UndoPressed,
@@ -19,6 +20,7 @@ from bot.app.approve import handle_click
 from bot.app.commands.delivering import handle_command
 from bot.app.commands.details import details
 from bot.app.group import split
+from bot.app.home import handle_home
 from bot.app.intake import handle_change, handle_event
 from bot.app.label import handle_feedback
 from bot.app.world import World
@@ -60,6 +62,8 @@ class Handlers:
                 await self.world.chat.tell_document(action.channel, action.user_id, said)
             case CommandGiven() | Mentioned() | ShortcutUsed():
                 await handle_command(self.world, action.to_asked())
+            case HomeOpened():
+                await handle_home(self.world, action.user_id, message.received_at)
             case _:
                 assert_never(action)
 

@@ -71,6 +71,7 @@ from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.witness import Witness
 from bot.app.world import Manners, World
+from adapters.store.redis.looks import RedisLooks
 from bot.domain.errors import Invalid, Unavailable
 from bot.domain.merging import MergingRules
 from bot.ports import Inbox
@@ -252,6 +253,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         audit=core.store.audit,
         diagnoses=core.store.diagnoses,
         labels=core.store.labels,
+        looks=RedisLooks(redis),
         groups=core.store.groups,
         signals=signals,
         runners={

@@ -9,6 +9,7 @@ from bot.domain.alert import Alert, Severity
 from bot.domain.card import Card, Cause, Offer, SuspectLine
 from bot.domain.catalogue import Approvers, HttpSignal
 from bot.domain.document import Document, Line, Section, lines
+from bot.domain.home import Home
 from bot.domain.ids import AlertId, ClickId, Digest, IncidentId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.plan import (
@@ -161,6 +162,33 @@ def a_document(**changes: object) -> Document:
         title="What happened",
         sections=(Section(heading="Cause", lines=lines(["The deploy of checkout 42"])),),
     ).model_copy(update=changes)
+
+
+def a_home(**changes: object) -> Home:
+    """Return a home tab with something of everything; *card* is where its lines lead."""
+    card = changes.pop("card", None)
+    usual = Home.model_validate(
+        {
+            "waiting": [
+                {"text": "Roll checkout back to 41 · 12 % errors", "card": card, "expires_at": NOW},
+            ],
+            "open": [
+                {
+                    "text": "Waiting for approval · Q1 (#7) · checkout",
+                    "card": card,
+                    "links": [{"label": "PagerDuty", "url": "https://pagerduty.example.com/Q1"}],
+                },
+            ],
+            "open_count": 1,
+            "duties": [{"policy": "Shop", "level": 1, "until": NOW}],
+            "since": NOW,
+            "news": [{"text": "12 % errors (Q1): came at 03:00:00 UTC", "card": card}],
+            "silenced": [{"text": "Q2 merged into Q1"}],
+            "notes": ["PagerDuty did not answer."],
+            "made_at": NOW,
+        }
+    )
+    return usual.model_copy(update=changes)
 
 
 def texts(blocks: object) -> list[str]:

@@ -12,7 +12,7 @@ from bot.domain.catalogue import Catalogue
 from bot.domain.errors import Unavailable
 from bot.domain.ids import AlertId, IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
-from bot.domain.person import OnCall
+from bot.domain.person import Duty, OnCall
 
 MOST_DETAILS = 4_000  # Characters an alert; our choice: what a person reads and a model is shown.
 _SOURCE_FIELDS = ("source_origin", "source_component", "service_group", "event_class")
@@ -70,6 +70,8 @@ class _Assigned(LooseBody):
 class _OnCall(LooseBody):
     user: _User
     escalation_level: Loose[int] = None
+    escalation_policy: Loose[_Reference] = None
+    end: Loose[AwareDatetime] = None
 
 
 def incident_from(body: JsonValue, catalogue: Catalogue, *, alerts: Iterable[JsonValue] = ()) -> Incident:
@@ -117,6 +119,26 @@ def on_call_from(bodies: Iterable[JsonValue]) -> tuple[OnCall, ...]:
                 user_id=PagerDutyUserId(user.id), name=name, email=user.email, level=level
             )
     return tuple(sorted(found.values(), key=lambda person: (person.level, person.name)))
+
+
+def duties_from(bodies: Iterable[JsonValue]) -> tuple[Duty, ...]:
+    """Return one person's turns on call, lowest level first, those of one policy and level as one."""
+    found: dict[tuple[int, str], datetime | None] = {}
+    for body in bodies:
+        try:
+            entry = _OnCall.model_validate(body)
+        except ValidationError as exc:
+            raise Unavailable("PagerDuty's answer has an on-call entry without a user.") from exc
+        policy = entry.escalation_policy
+        key = (entry.escalation_level or 1, (policy.summary or policy.id or "") if policy else "")
+        ends = (found[key], entry.end) if key in found else (entry.end,)
+        # Schedules overlap; the turn lasts as long as the longest of them, and one without an end for ever.
+        known = [end for end in ends if end is not None]
+        found[key] = max(known) if len(known) == len(ends) else None
+    return tuple(
+        Duty(policy=name, level=level, until=end)
+        for (level, name), end in sorted(found.items(), key=lambda item: item[0])
+    )
 
 
 def assigned_from(body: JsonValue) -> tuple[PagerDutyUserId, ...]:

@@ -5,12 +5,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from adapters.intake.strict_json import JsonObject
-from adapters.pagerduty.bodies import assigned_from, incident_from, notes_from, on_call_from, users_with
+from adapters.pagerduty.bodies import (
+    assigned_from,
+    duties_from,
+    incident_from,
+    notes_from,
+    on_call_from,
+    users_with,
+)
 from adapters.pagerduty.rest import RestApi, path_of
 from bot.domain.catalogue import Catalogue
 from bot.domain.ids import IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
-from bot.domain.person import OnCall
+from bot.domain.person import Duty, OnCall
 
 _OPEN = ("triggered", "acknowledged")
 
@@ -47,6 +54,10 @@ class PagerDutyIncidents:
             "earliest": "true",
         }
         return on_call_from(await self._api.list("oncalls", params=params))
+
+    async def duties(self, user: PagerDutyUserId) -> Sequence[Duty]:
+        """Return for what *user* is on call now, lowest level first."""
+        return duties_from(await self._api.list("oncalls", params={"user_ids[]": [user]}))
 
     async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
         """Return the users who have exactly this address, whatever its case."""

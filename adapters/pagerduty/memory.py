@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.ids import IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
-from bot.domain.person import OnCall
+from bot.domain.person import Duty, OnCall
 
 
 class MemoryIncidents:
@@ -48,6 +48,16 @@ class MemoryIncidents:
         """Return who is on call for the incident's escalation policy, lowest level first."""
         people = self._on_call.get(incident.escalation_policy_id or "", ())
         return tuple(sorted(people, key=lambda person: (person.level, person.name)))
+
+    async def duties(self, user: PagerDutyUserId) -> Sequence[Duty]:
+        """Return for what *user* is on call, lowest level first; here nobody is ever relieved."""
+        found = {
+            Duty(policy=policy, level=person.level)
+            for policy, people in self._on_call.items()
+            for person in people
+            if person.user_id == user
+        }
+        return tuple(sorted(found, key=lambda duty: (duty.level, duty.policy)))
 
     async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
         """Return the users who have exactly this address, whatever its case."""

@@ -198,7 +198,28 @@ class ShortcutUsed(Frozen):
         return Asked("", self.channel, self.user_id, self.key, self.thread_ts, Way.SHORTCUT)
 
 
-Done = ButtonPressed | DetailsAsked | FeedbackGiven | UndoPressed | CommandGiven | Mentioned | ShortcutUsed
+class HomeOpened(Frozen):
+    """Somebody opened the app's home tab."""
+
+    kind: Literal["home"] = "home"
+    event_id: str
+    user_id: SlackUserId
+
+    @property
+    def key(self) -> str:
+        return sha256_hex("event", self.event_id)
+
+
+Done = (
+    ButtonPressed
+    | DetailsAsked
+    | FeedbackGiven
+    | UndoPressed
+    | CommandGiven
+    | Mentioned
+    | ShortcutUsed
+    | HomeOpened
+)
 """Whatever somebody did."""
 
 SlackAction = Annotated[Done, Field(discriminator="kind")]
@@ -329,7 +350,7 @@ def named_in(action: Done) -> dict[str, str]:
             return {"what": action.verdict.value, "incident_id": action.incident_id}
         case DetailsAsked() | UndoPressed():
             return {"what": action.kind, "incident_id": action.incident_id}
-        case CommandGiven() | Mentioned() | ShortcutUsed():
+        case CommandGiven() | Mentioned() | ShortcutUsed() | HomeOpened():
             return {"what": action.kind}
         case _:
             assert_never(action)

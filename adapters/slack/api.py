@@ -41,6 +41,7 @@ class Method(StrEnum):
     USER_BY_EMAIL = "users.lookupByEmail"
     GROUP_MEMBERS = "usergroups.users.list"
     OPEN_VIEW = "views.open"
+    PUBLISH_VIEW = "views.publish"
     UPLOAD_URL = "files.getUploadURLExternal"
     SHARE_UPLOAD = "files.completeUploadExternal"
 
@@ -60,6 +61,7 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.USER_BY_EMAIL: ("users:read.email",),
         Method.GROUP_MEMBERS: ("usergroups:read",),
         Method.OPEN_VIEW: (),
+        Method.PUBLISH_VIEW: (),
         Method.UPLOAD_URL: ("files:write",),
         Method.SHARE_UPLOAD: ("files:write",),
     }
@@ -77,6 +79,8 @@ class Installation(Frozen):
     bot_id: str
     scopes: tuple[str, ...] = ()
     """What the token was granted, as Slack said at start-up."""
+    url: str = ""
+    """The workspace's own address, such as `https://example.slack.com/`; under it messages have theirs."""
 
 
 class SlackApi:
@@ -196,7 +200,7 @@ async def read_installation(api: SlackApi, *, app_id: str | None = None) -> Inst
     if app_id is None:
         bot = (await api.read(Method.BOTS_INFO, bot=bot_id)).get("bot")
         app_id = _text(bot if isinstance(bot, dict) else {}, "app_id")
-    enterprise = who.get("enterprise_id")
+    enterprise, url = who.get("enterprise_id"), who.get("url")
     return Installation(
         team_id=_text(who, "team_id"),
         enterprise_id=enterprise if isinstance(enterprise, str) and enterprise else None,
@@ -204,6 +208,7 @@ async def read_installation(api: SlackApi, *, app_id: str | None = None) -> Inst
         bot_user_id=_text(who, "user_id"),
         bot_id=bot_id,
         scopes=tuple(part.strip() for part in headers.get("x-oauth-scopes", "").split(",") if part.strip()),
+        url=url if isinstance(url, str) else "",
     )
 
 

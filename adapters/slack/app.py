@@ -29,6 +29,7 @@ from adapters.slack.actions import (
     who_and_where,
 )
 from adapters.slack.api import SLACK_API, Installation, quiet_logger
+from adapters.slack.home import is_home_opened, parse_home_opened
 from adapters.slack.mentions import is_mention, parse_mention, parse_shortcut
 from adapters.slack.origin import Report
 from adapters.slack.submissions import CONFIRM, REASON, Mistyped, parse_confirmation
@@ -103,6 +104,17 @@ class Intake:
             log.info("slack_mention_ignored")
             return BoltResponse(status=200)
         return BoltResponse(status=200 if await self._stored(said) else 503)
+
+    async def home(self, body: Mapping[str, object]) -> BoltResponse:
+        """Take the opening of the home tab. 503 lets Slack send the event again; one event is one message."""
+        try:
+            opened = parse_home_opened(body)
+        except Invalid as exc:
+            log.warning("slack_home_not_understood", why=str(exc))
+            return BoltResponse(status=200)
+        if opened is None:
+            return BoltResponse(status=200)
+        return BoltResponse(status=200 if await self._stored(opened) else 503)
 
     async def shortcut(self, body: Mapping[str, object]) -> BoltResponse:
         """Take the message shortcut. 200 only once it is durable, or when the person knows that it is not."""
@@ -179,13 +191,15 @@ def bolt_app(intake: Intake, *, installation: Installation, base_url: str = SLAC
         answer = await intake.shortcut(body)
         return await ack() if answer.status == 200 else answer
 
-    async def mention(body: dict[str, object], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+    async def event(body: dict[str, object], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
         # No listener: Bolt acknowledges an event before its listener runs, and a full queue would lose it.
         if is_mention(body):
             return await intake.mention(body, bot_user=installation.bot_user_id)
+        if is_home_opened(body):
+            return await intake.home(body)
         return await next_()
 
-    app.use(mention)
+    app.use(event)
     app.message_shortcut(SHORTCUT)(shortcut)
     app.view(CONFIRM)(confirm)
     app.action(re.compile(f"^{re.escape(PREFIX)}"))(press)

@@ -14,12 +14,14 @@ from adapters.slack.views.card import card_blocks, card_text, shows_whole
 from adapters.slack.views.confirming import confirm_modal
 from adapters.slack.views.document import document_blocks, document_modal, document_text
 from adapters.slack.views.text import pieces, sentence, shorten
+from adapters.slack.views.home import home_view
 from bot.domain.approval import Question
 from bot.domain.attachment import Attachment, is_named_after
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import RateLimited, Unavailable, Unclear
 from bot.domain.ids import SlackUserId
+from bot.domain.home import Home
 
 EVENT_TYPE = "handrail"
 EDIT_ATTEMPTS = 4
@@ -149,6 +151,10 @@ class SlackChat:
     async def _post(
         self, channel: str, text: str, blocks: object, *, key: str, thread_ts: str | None = None
     ) -> CardRef:
+    async def show_home(self, user: SlackUserId, home: Home) -> None:
+        view = home_view(home, workspace_url=self._us.url)
+        await self._api.write(Method.PUBLISH_VIEW, {"user_id": user, "view": view})
+
         body = _message(channel, text, blocks) | {
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
         }

@@ -7,18 +7,19 @@ from pathlib import Path
 from adapters.slack.actions import COMMAND, SHORTCUT
 from adapters.slack.api import SCOPES
 from adapters.slack.app import PATH
+from adapters.slack.home import HOME_OPENED
 from adapters.slack.mentions import MENTION
 
 FILE = Path(__file__).with_name("manifest.json")
-EVENTS: Mapping[str, str] = {MENTION: "app_mentions:read"}
-"""The events that are listened to, each with the scope that it needs."""
+EVENTS: Mapping[str, tuple[str, ...]] = {HOME_OPENED: (), MENTION: ("app_mentions:read",)}
+"""The events that are listened to, each with the scopes that it needs."""
 _EXAMPLE = "https://handrail.example.com"
 
 
 def bot_scopes() -> tuple[str, ...]:
     """Return the scopes that the bot needs, in alphabetical order, and no other."""
-    called = {scope for scopes in SCOPES.values() for scope in scopes}
-    return tuple(sorted(called | {"commands"} | set(EVENTS.values())))
+    used = {scope for needs in (SCOPES, EVENTS) for scopes in needs.values() for scope in scopes}
+    return tuple(sorted(used | {"commands"}))
 
 
 def manifest(address: str = _EXAMPLE, *, socket_mode: bool = False) -> Mapping[str, object]:
@@ -31,6 +32,11 @@ def manifest(address: str = _EXAMPLE, *, socket_mode: bool = False) -> Mapping[s
             "description": "Names the change behind an alert, and runs the fix once a person approved it.",
         },
         "features": {
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
             "bot_user": {"display_name": "handrail", "always_online": True},
             "slash_commands": [
                 {

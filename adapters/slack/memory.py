@@ -10,6 +10,7 @@ from bot.domain.attachment import Attachment
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import NotFound
+from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 from bot.domain.person import Person
 
@@ -65,6 +66,7 @@ class MemoryChat:
     told: list[Whisper] = field(default_factory=list)
     opened: list[tuple[str, Document]] = field(default_factory=list)
     asked: list[tuple[str, Question]] = field(default_factory=list)
+    homes: dict[SlackUserId, Home] = field(default_factory=dict)
     _numbers: Iterable[int] = field(default_factory=lambda: count(1))
 
     def shows_whole(self, card: Card) -> bool:
@@ -126,6 +128,9 @@ class MemoryChat:
         self, channel: str, user: SlackUserId, document: Document, *, thread_ts: str | None = None
     ) -> None:
         self.told.append(Whisper(channel, user, document, thread_ts))
+
+    async def show_home(self, user: SlackUserId, home: Home) -> None:
+        self.homes[user] = home
 
     async def show_details(self, trigger_id: str, document: Document) -> None:
         self.opened.append((trigger_id, document))

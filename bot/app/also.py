@@ -10,6 +10,7 @@ from bot.domain.merging import Member, MergeAct, MergeEntry, Standing
 from bot.domain.record import IncidentRecord
 
 _MOST = 20
+_LEDGER = 200
 
 
 async def also_shown(world: World, record: IncidentRecord) -> tuple[Line, ...]:
@@ -55,19 +56,18 @@ async def muted(world: World) -> Document:
     """List what has no card of its own, and what had none, with the rule and how to undo it."""
     if world.manners.merging is None:
         return Document(title="Nothing is merged or muted: HANDRAIL_GROUP is off.", sections=())
-    standings = await world.groups.standings()
-    hidden = [i for i, one in standings.items() if one in (Standing.MERGED, Standing.MUTED)]
-    ledger = await world.groups.ledger(200)
+    hidden = await _hidden(world)
+    ledger = await world.groups.ledger(_LEDGER)
     now: list[str] = []
     undoable: list[IncidentId] = []
     earlier: list[str] = []
     told: set[IncidentId] = set()
     for entry in ledger:
         if entry.incident in hidden and entry.incident not in told:
-            now.append(f"{_told(entry)}. Undo: /incident split {entry.incident}")
+            now.append(f"{in_words(entry)}. Undo: /incident split {entry.incident}")
             undoable.append(entry.incident)
         else:
-            earlier.append(_told(entry))
+            earlier.append(in_words(entry))
         told.add(entry.incident)
     shown = [*now[:_MOST], *([f"and {len(hidden) - _MOST} more"] if len(hidden) > _MOST else [])]
     past = [*earlier[:_MOST], *(["and older ones: handrail audit"] if len(earlier) > _MOST else [])]
@@ -81,7 +81,27 @@ async def muted(world: World) -> Document:
     )
 
 
-def _told(entry: MergeEntry) -> str:
+async def hidden_now(world: World) -> tuple[MergeEntry, ...]:
+    """Return for each open incident without a card of its own why that is so, the newest first."""
+    if world.manners.merging is None:
+        return ()
+    hidden = await _hidden(world)
+    if not hidden:
+        return ()
+    found: dict[IncidentId, MergeEntry] = {}
+    for entry in await world.groups.ledger(_LEDGER):
+        if entry.incident in hidden:
+            found.setdefault(entry.incident, entry)
+    return tuple(found.values())
+
+
+async def _hidden(world: World) -> frozenset[IncidentId]:
+    standings = await world.groups.standings()
+    return frozenset(i for i, one in standings.items() if one in (Standing.MERGED, Standing.MUTED))
+
+
+def in_words(entry: MergeEntry) -> str:
+    """Return a line of the ledger as people read it."""
     at = clock_time(entry.at)
     match entry.act:
         case MergeAct.MERGED:

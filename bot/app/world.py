@@ -10,6 +10,7 @@ from bot.app.drafts import Drafts
 from bot.app.latecomers import Latecomers
 from bot.app.stories import Stories
 from bot.domain.catalogue import Catalogue
+from bot.domain.home import Look
 from bot.domain.ids import IncidentId, PlaybookId, SlackUserId
 from bot.domain.merging import MergingRules
 from bot.domain.playbook import LoadedPlaybook
@@ -34,6 +35,7 @@ from bot.ports import (
     Incidents,
     Labels,
     Logs,
+    Looks,
     Metrics,
     Outbox,
     Pictures,
@@ -80,6 +82,17 @@ class NoRooms:
 
     async def has(self, channel: str, user: SlackUserId) -> bool:
         return False
+
+
+@dataclass(frozen=True)
+class NoLooks:
+    """Implements `Looks` where nothing remembers them: each is the first."""
+
+    async def last(self, user: SlackUserId) -> Look | None:
+        return None
+
+    async def keep(self, user: SlackUserId, look: Look) -> None:
+        return None
 
 
 @dataclass(frozen=True)
@@ -158,6 +171,7 @@ class World:
     rooms: Rooms = NoRooms()
     referee: Referee | None = None
     pictures: Pictures | None = None
+    looks: Looks = NoLooks()
     """Who draws; None: no pictures are shared."""
 
     def topology(self) -> Topology:

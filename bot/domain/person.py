@@ -1,5 +1,7 @@
 """People: who pressed, and who is on call."""
 
+from pydantic import AwareDatetime
+
 from bot.domain.frozen import Frozen
 from bot.domain.ids import PagerDutyUserId, SlackUserId
 
@@ -39,3 +41,13 @@ class OnCall(Frozen):
     name: str
     email: str | None = None
     level: int = 1
+
+
+class Duty(Frozen):
+    """A turn on call that somebody has now."""
+
+    policy: str
+    """The escalation policy's name."""
+    level: int = 1
+    until: AwareDatetime | None = None
+    """None: without an end."""

@@ -9,6 +9,7 @@ from adapters.files.playbooks import read_playbooks
 from adapters.pagerduty.memory import MemoryIncidents
 from adapters.slack.memory import MemoryChat, MemoryDirectory, MemoryRooms
 from adapters.store.memory_ledger import MemoryChangeLedger
+from adapters.store.memory_looks import MemoryLooks
 from adapters.store.opening import Store, open_memory_store
 from bot.app.approve import handle_click
 from bot.app.commands.answering import answer
@@ -444,6 +445,7 @@ def a_bot(
         directory=directory,
         rooms=rooms,
         book=store.incidents,
+        looks=MemoryLooks(),
         gate=store.gate,
         outbox=store.outbox,
         audit=store.audit,

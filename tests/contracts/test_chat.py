@@ -336,6 +336,7 @@ async def test_the_installation_is_read_from_slack(us: Installation, slack: Sand
         bot_user_id=config.bot_user_id,
         bot_id=config.bot_id,
         scopes=config.scopes,
+        url=f"{slack.url}/",
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,7 +19,7 @@ from bot.domain.catalogue import Catalogue, Service
 from bot.domain.errors import Invalid, NotFound, RateLimited, Unavailable, Unclear
 from bot.domain.ids import AlertId, IncidentId, PagerDutyUserId, ServiceName
 from bot.domain.incident import Incident, IncidentStatus
-from bot.domain.person import OnCall
+from bot.domain.person import Duty, OnCall
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CHECKOUT = ServiceName("checkout")
@@ -188,6 +188,30 @@ async def test_a_user_is_found_by_the_whole_address_only(
     pager: Pager, email: str, found: tuple[str, ...]
 ) -> None:
     assert found == tuple(await pager.incidents.users_by_email(email))
+
+
+async def test_a_person_is_told_for_what_they_are_on_call_now(rest: Rest) -> None:
+    """Schedules overlap in PagerDuty: what is one turn to a person comes as several entries."""
+    ends = [NOW + timedelta(hours=8), NOW + timedelta(hours=16)]
+    config = a_config()
+    turns = tuple(
+        sandbox.OnCall(user_id=ANNA.user_id, escalation_policy_id=POLICY, level=level, start=NOW, end=end)
+        for level, end in ((2, ends[0]), (2, ends[1]), (3, ends[0]), (3, None))
+    )
+    pagerduty = sandbox.SandboxPagerDuty(replace(config, on_calls=turns), clock=lambda: NOW)
+    base_url = await rest.stack.enter_async_context(serving(pagerduty.app))
+    incidents = rest.adapter(base_url=base_url)
+
+    assert (
+        Duty(policy="Shop", level=2, until=ends[1]),
+        Duty(policy="Shop", level=3),
+    ) == tuple(await incidents.duties(ANNA.user_id))
+    assert () == tuple(await incidents.duties(BORIS.user_id))
+
+
+async def test_whoever_is_on_call_has_a_duty_of_that_level(pager: Pager) -> None:
+    assert [1] == [duty.level for duty in await pager.incidents.duties(ANNA.user_id)]
+    assert [] == list(await pager.incidents.duties(PagerDutyUserId("PNOBODY")))
 
 
 async def test_without_an_escalation_policy_nobody_is_on_call(pager: Pager) -> None:

@@ -8,15 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.sandbox.slack.blocks import problems_of_blocks
+from adapters.sandbox.slack.methods.views import problems_of_view
 from adapters.slack.views.blocks import Block
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
 from adapters.slack.views.document import document_blocks, document_modal, document_text
-from adapters.slack.views.limits import FALLBACK_TEXT, lint
+from adapters.slack.views.home import home_view
+from adapters.slack.views.limits import FALLBACK_TEXT, lint, lint_view
 from adapters.slack.views.text import address, escape, literal, pieces, shorten, visible, word
 from bot.domain.approval import Action
-from bot.domain.card import Card, Progress, ProgressKind, SuspectLine
+from bot.domain.card import Card, CardRef, Progress, ProgressKind, SuspectLine
 from bot.domain.document import Document, Line, Section
+from bot.domain.home import Home, HomeLine, HomeLink
 from bot.domain.ids import SlackUserId
+from bot.domain.person import Duty
 from bot.domain.plan import CommandRun, HttpRequest, PlannedAction
 from bot.domain.proposal import ProposalState
 from tests.slack_builders import (
@@ -132,6 +136,29 @@ DOCUMENTS = st.builds(
     Document,
     title=TEXT,
     sections=st.lists(st.builds(Section, heading=TEXT, lines=LINES), max_size=5).map(tuple),
+)
+
+HOME_LINES = st.lists(
+    st.builds(
+        HomeLine,
+        text=TEXT,
+        card=st.sampled_from([None, CardRef(channel="C0X", ts="17.000001"), CardRef(channel="<!x>", ts="")]),
+        links=st.lists(st.builds(HomeLink, label=TEXT, url=TEXT | ASCII), max_size=3).map(tuple),
+        expires_at=st.sampled_from([None, NOW]),
+    ),
+    max_size=40,
+).map(tuple)
+HOMES = st.builds(
+    Home,
+    waiting=HOME_LINES,
+    open=HOME_LINES,
+    open_count=st.integers(0, 10_000),
+    duties=st.lists(st.builds(Duty, policy=TEXT, until=st.sampled_from([None, NOW])), max_size=30).map(tuple),
+    since=st.sampled_from([None, NOW]),
+    news=HOME_LINES,
+    silenced=HOME_LINES,
+    notes=st.lists(TEXT, max_size=8).map(tuple),
+    made_at=st.just(NOW),
 )
 
 # Everything in angle brackets that we make ourselves: people, times, and addresses.
@@ -299,3 +326,16 @@ def _header(line: str) -> tuple[str, str]:
 
 def _text(shown: str) -> str:
     return str(json.loads(shown)) if shown.startswith('"') else shown
+
+
+@given(HOMES, st.sampled_from(["", "https://x.slack.com/", "javascript:x"]))
+@FEW
+def test_every_home_is_within_the_limits_of_slack_and_has_nothing_to_press(home: Home, url: str) -> None:
+    view = home_view(home, workspace_url=url)
+    blocks = view["blocks"]
+
+    assert isinstance(blocks, list)
+    assert () == lint_view(view)
+    assert () == problems_of_view(dict(view), kind="home")
+    assert [] == buttons(tuple(blocks))
+    assert not [text for text in texts(blocks) if "<" in _OURS.sub("", text)]

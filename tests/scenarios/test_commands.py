@@ -1,10 +1,12 @@
 """Commands over a whole bot: typed in the channel, by mention in the thread, and by the message shortcut."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from adapters.sandbox.slack import SandboxSlack, View
 from adapters.sandbox.stage import ALICE, BEN, CHANNEL, GUEST
 from tests.scenarios.running import Rig, running
 
@@ -21,9 +23,20 @@ async def mentioned(rig: Rig, user: str, text: str, thread_ts: str) -> str:
     return said
 
 
+def _home_of(user: str, slack: SandboxSlack) -> View | None:
+    return slack.homes.get(user)
+
+
 async def test_commands_by_every_way_and_what_they_have_done(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         incident, card = await rig.offered()
+
+        # The home tab of one who may approve, and of one who may not.
+        for person, waits in ((ALICE.id, True), (BEN.id, False)):
+            assert (await rig.slack.open_home(person)).ok
+            home = await rig.seen(partial(_home_of, person))
+            assert waits == ("No approval waits for you." not in home.shown_text)
+            assert incident.id in home.shown_text
 
         # In words, in the thread: the incident of the thread is meant.
         assert "42" in await mentioned(rig, BEN.id, "did checkout change today?", card.ts)

@@ -6,10 +6,12 @@ import pytest
 
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
 from adapters.slack.views.document import document_blocks, document_modal
-from adapters.slack.views.limits import lint
+from adapters.slack.views.home import home_view
+from adapters.slack.views.limits import lint, lint_view
 from adapters.slack.views.text import address, code, escape, link, literal, mention, shorten, visible
-from bot.domain.card import Progress, ProgressKind
+from bot.domain.card import CardRef, Progress, ProgressKind
 from bot.domain.document import Document, Line, Section, lines
+from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 from bot.domain.proposal import ProposalState
 from tests.slack_builders import (
@@ -18,6 +20,7 @@ from tests.slack_builders import (
     a_cause,
     a_command,
     a_document,
+    a_home,
     a_plan,
     a_request,
     an_approval,
@@ -335,3 +338,49 @@ def test_code_and_literals_are_quoted_when_a_byte_would_not_be_seen() -> None:
         literal("\x7f"),
         literal("a  b"),
     ]
+
+
+def test_the_home_tab_puts_what_waits_first_and_says_what_it_leads_to() -> None:
+    view = home_view(
+        a_home(card=CardRef(channel="C0X", ts="17.000001")), workspace_url="https://x.slack.com/"
+    )
+    card = "<https://x.slack.com/archives/C0X/p17000001|Card>"
+
+    assert () == lint_view(view)
+    assert texts(view["blocks"])[:6] == [
+        "Waiting for you",
+        f"*Roll checkout back to 41 · 12 % errors*\n{card} · expires <!date^1795316400^{{ago}}|at 03:00 UTC>",
+        "Open incidents (1)",
+        f"Waiting for approval · Q1 (#7) · checkout\n{card} · <https://pagerduty.example.com/Q1|PagerDuty>",
+        "You on call",
+        "• Shop, level 1, until <!date^1795316400^{date_short_pretty} {time}|2026-11-22 03:00 UTC>",
+    ]
+
+
+def test_a_home_without_anything_says_so() -> None:
+    said = texts(home_view(Home(made_at=NOW), workspace_url="")["blocks"])
+
+    assert [
+        "No approval waits for you.",
+        "Nothing is open that you may know of.",
+        "PagerDuty names you nowhere as on call now.",
+        "From the next opening on, this tells what changed since you last looked.",
+    ] == [line for line in said if line.endswith(".")][:4]
+
+
+def test_the_table_knows_what_a_home_may_not_have() -> None:
+    view = {"type": "home", "title": "x", "blocks": [], "private_metadata": "x" * 3_001}
+
+    assert (
+        "a home tab has no title",
+        "private_metadata: at most 3000 characters allowed",
+        "a view without blocks",
+    ) == lint_view(view)
+    too_many = {"type": "home", "blocks": [{"type": "divider"}] * 101}
+    assert ("101 blocks, 100 allowed",) == lint_view(too_many)
+    assert lint_view({"type": "home", "blocks": [{"type": "divider", "x": "x" * 250_000}]})
+    assert ("unknown view 'sheet'",) == lint_view({"type": "sheet", "blocks": [{"type": "divider"}]})
+
+
+def test_a_modal_is_within_the_limits_of_a_view() -> None:
+    assert () == lint_view(document_modal(a_document(title="A title that is longer than a bar")))

@@ -1,5 +1,6 @@
-"""Slack's limits as a table, and a linter that measures blocks against it."""
+"""Slack's limits as a table, and a linter that measures blocks and views against it."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 MESSAGE_BLOCKS = 50
@@ -14,15 +15,22 @@ BUTTON_VALUE = 2_000
 ACTION_ID = 255
 VIEW_TITLE = 24
 VIEW_METADATA = 3_000
+VIEW_BYTES = 250_000
 FALLBACK_TEXT = 4_000  # chat.update refuses more; chat.postMessage would take 40,000.
 MESSAGE_TEXT = 12_000  # Undocumented: over all texts of one message Slack answers msg_blocks_too_long.
 
+_MODALS_OWN = frozenset({"title", "submit", "close", "clear_on_close", "notify_on_close"})
 _KNOWN = frozenset({"actions", "context", "divider", "header", "section"})
 
 
 def lint(blocks: Sequence[Mapping[str, object]], *, is_message: bool = True) -> tuple[str, ...]:
     """Return every limit that *blocks* break, in words; empty when Slack will take them."""
     return tuple(_problems(blocks, is_message=is_message))
+
+
+def lint_view(view: Mapping[str, object]) -> tuple[str, ...]:
+    """Return every limit that a modal or a home tab breaks, in words."""
+    return tuple(_problems_of_view(view))
 
 
 def text_length(value: object) -> int:
@@ -44,6 +52,25 @@ def _problems(blocks: Sequence[Mapping[str, object]], *, is_message: bool) -> It
     for index, block in enumerate(blocks):
         for problem in _problems_of(block):
             yield f"block {index}: {problem}"
+
+
+def _problems_of_view(view: Mapping[str, object]) -> Iterator[str]:
+    kind, blocks = view.get("type"), view.get("blocks")
+    if kind == "modal":
+        yield from _problems_of_text(view.get("title"), VIEW_TITLE, kinds=("plain_text",))
+    elif kind == "home":
+        yield from (f"a home tab has no {name}" for name in _MODALS_OWN & view.keys())
+    else:
+        yield f"unknown view {kind!r}"
+    metadata = view.get("private_metadata", "")
+    if not isinstance(metadata, str) or len(metadata) > VIEW_METADATA:
+        yield f"private_metadata: at most {VIEW_METADATA} characters allowed"
+    if (size := len(json.dumps(view).encode())) > VIEW_BYTES:
+        yield f"{size} bytes, {VIEW_BYTES} allowed"
+    if not isinstance(blocks, list) or not blocks:
+        yield "a view without blocks"
+        return
+    yield from _problems(blocks, is_message=False)
 
 
 def _problems_of(block: Mapping[str, object]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bot.app.commands.asked import Answer, Handler, Misused, Question, nobodys, plain
 from bot.app.show import channel_of, status_line
-from bot.app.wording import counted, duration
+from bot.app.wording import duration
 from bot.app.world import World
 from bot.domain.document import Line, Section, lines
 from bot.domain.errors import HandrailError
@@ -138,5 +138,5 @@ def also_open(world: World, others: Sequence[IncidentRecord]) -> tuple[Section, 
         return ()
     shown = tuple(line_of(world, record) for record in others[:_NAMED])
     rest = len(others) - _NAMED
-    more = lines([f"and {counted(rest, 'more')}"]) if rest > 0 else ()
+    more = lines([f"and {rest} more"]) if rest > 0 else ()
     return (Section(heading="Also open here; say the id to ask about one of them", lines=(*shown, *more)),)
