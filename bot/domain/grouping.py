@@ -54,7 +54,7 @@ class Merge:
 Fingerprint = tuple[ServiceName | None, str]
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class _Group:
     id: str
     anchor: ServiceName | None
@@ -195,20 +195,18 @@ class Grouper:
             self._recent.popleft()
         if self._first_end is not None and now > self._first_end:
             self._open = [group for group in self._open if now <= group.ends_at]
-            self._first_end = min((group.ends_at for group in self._open), default=None)
+            self._first_end = min([group.ends_at for group in self._open], default=None)
 
 
 def neighbours(service: ServiceName, topology: Topology, *, hops: int) -> dict[ServiceName, int]:
     """Return the services within *hops* calls of *service*, whoever calls whom, with their distance."""
     found: dict[ServiceName, int] = {}
     frontier = {service}
+    callees, callers = topology.callees, topology.callers
     for hop in range(1, hops + 1):
-        reached = {
-            other
-            for name in frontier
-            for other in (*topology.callees.get(name, ()), *topology.callers.get(name, ()))
-        }
-        frontier = reached - found.keys() - {service}
+        called = [callees[name] for name in frontier if name in callees]
+        calling = [callers[name] for name in frontier if name in callers]
+        frontier = set[ServiceName]().union(*called, *calling).difference(found, (service,))
         found.update(dict.fromkeys(frontier, hop))
     return found
 

@@ -135,10 +135,9 @@ def _is_secret(context: _Context, text: str, following: str) -> bool:
         if len(plain) < 6 or _NOT_A_TOKEN.fullmatch(plain):
             return False
         return (
-            looks_random(plain)
-            or is_hex(plain)
-            or any(char.isdigit() for char in plain)
+            any(map(str.isdigit, plain))  # First, since it costs least and most have one.
             or (len(plain) >= 16 and not plain.islower())
+            or looks_random(plain)
         )
     if context.kind == "url_password" and context.claim is Claim.HINT:
         return is_hex(text) or looks_random(text.replace("-", "").replace("_", ""))

@@ -48,7 +48,8 @@ def find_personal(view: View) -> Iterator[Finding]:
 def _mail(text: str) -> Iterator[Finding]:
     for domain in _DOMAIN.finditer(text):
         at = domain.start()
-        local = _LOCAL.search(text, max(0, at - _LONGEST_LOCAL), at)
+        first = max(0, at - _LONGEST_LOCAL)
+        local = _LOCAL.search(text, text.rfind(" ", first, at) + 1 or first, at)
         if local is not None and local.group() != "git" and domain.group(1).lower() not in _NOT_MAIL:
             yield Finding(local.start(), domain.end(), "email", Layer.PERSONAL)
 
