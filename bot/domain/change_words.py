@@ -56,8 +56,9 @@ class ChangeWords:
     @cached_property
     def mechanisms(self) -> frozenset[str]:
         """Names of the mechanisms that it may set going."""
-        own = _MECHANISMS_OF.keys() & stems_in(self.text)
-        return _NONE.union(*(_MECHANISMS_OF[key] for key in own | _MECHANISMS_OF.keys() & self.code))
+        # The name's own stems count where the text has them, and those are not among what is said.
+        own = self.said | stems_in(self.text) if not self.named.isdisjoint(_MECHANISMS_OF) else self.said
+        return _NONE.union(*[_MECHANISMS_OF[key] for key in _MECHANISMS_OF.keys() & (own | self.code)])
 
 
 def words_in(change: ChangeEvent) -> ChangeWords:
@@ -82,16 +83,21 @@ _PINS = re.compile(r"requirements|constraints|freeze|cmakelists|robots")
 def _read(service: ServiceName, title: str, body: str, files: tuple[str, ...], diff: str) -> ChangeWords:
     name = stems_of_name(service)
     text, read = f"{title}\n{body}" if body else title, _code(files, diff)
-    prose, code = stems_in(text), stems_in(read)
+    prose, code = stems_in(text), stems_in(read) if read else _NONE
     return ChangeWords(
         text=text,
         read=read,
         length=len(code),
         named=name,
-        said=prose - name,
+        said=_without(prose, name),
         code=code,
-        touched=code - prose - name,
+        touched=_without(_without(code, prose), name),
     )
+
+
+def _without(stems: frozenset[str], others: frozenset[str]) -> frozenset[str]:
+    # To look is cheaper than to copy, and two texts seldom share a word.
+    return stems if stems.isdisjoint(others) else stems - others
 
 
 _NONE: frozenset[str] = frozenset()

@@ -19,7 +19,6 @@ _TUNED = re.compile(
     re.I,
 )
 """`8h -> 2m`, `1000→10`: not `1.2.3 -> 1.2.4`, which is a version."""
-_ARROWS = ("->", "=>", "→")
 _BY_TITLE = 0.6  # Our choice: a title that says "config" may tidy it or move it.
 _MOST_LINES = 400  # Our choice: a value that matters and stands later in a diff is not found.
 
@@ -42,7 +41,7 @@ def _measure(
     routine = _mostly(words, ROUTINE_WORDS)
     if kind in (ChangeKind.CONFIG, ChangeKind.FLAG):
         yield Feature(WeightName.CONFIG, 1.0, "changes configuration, which takes effect at once")
-    elif not routine and CONFIG_WORDS.intersection(words):
+    elif not routine and not CONFIG_WORDS.isdisjoint(words):
         yield Feature(WeightName.CONFIG, _BY_TITLE, "speaks of configuration, which takes effect at once")
     elif routine:
         yield Feature(WeightName.ROUTINE, 1.0, "reads like routine upkeep")
@@ -59,14 +58,20 @@ def _measure(
 
 
 def _title_words(title: str, service: ServiceName) -> tuple[str, ...]:
-    own = set(_WORD.findall(service.lower()))
-    words = _WORD.findall(title.lower())
-    return tuple(word for word in words if word not in own and word not in FUNCTION_WORDS)
+    left_out = _left_out(service)
+    return tuple([word for word in _WORD.findall(title.lower()) if word not in left_out])
+
+
+@lru_cache(maxsize=4_000)
+def _left_out(service: ServiceName) -> frozenset[str]:
+    return FUNCTION_WORDS.union(_WORD.findall(service.lower()))
 
 
 def _mostly(words: tuple[str, ...], kind: frozenset[str]) -> bool:
     """Return whether the first of *words*, or half of them, are of this *kind*."""
-    return bool(words) and (words[0] in kind or 2 * sum(word in kind for word in words) >= len(words))
+    if kind.isdisjoint(words):
+        return False
+    return words[0] in kind or 2 * len([word for word in words if word in kind]) >= len(words)
 
 
 def _is_inert(files: tuple[str, ...], words: tuple[str, ...]) -> bool:
@@ -77,7 +82,7 @@ def _is_inert(files: tuple[str, ...], words: tuple[str, ...]) -> bool:
 
 def _tuned(title: str, diff: str) -> str:
     """Return the value that a change moves, such as `8h -> 2m`, "" when none is seen to move."""
-    told = _TUNED.search(title) if any(arrow in title for arrow in _ARROWS) else None
+    told = _TUNED.search(title) if "->" in title or "=>" in title or "→" in title else None
     if told is not None:
         return told.group().strip()
     if not diff:

@@ -25,7 +25,10 @@ def looks_like_a_fix(change: ChangeEvent) -> bool:
 
 @lru_cache(maxsize=20_000)
 def _speaks_of_rollback(title: str) -> bool:
-    return _ROLL_BACK.search(title) is not None or not ROLLBACK_WORDS.isdisjoint(_WORD.findall(title.lower()))
+    lowered = title.lower()
+    if "back" not in lowered and "revert" not in lowered:
+        return False  # One of the two is in every way of saying it, and most titles have neither.
+    return _ROLL_BACK.search(title) is not None or not ROLLBACK_WORDS.isdisjoint(_WORD.findall(lowered))
 
 
 def is_lower_version(change: ChangeEvent, last: ChangeEvent | None) -> bool:

@@ -89,11 +89,12 @@ _TAILS = ("services", "service", "server", "worker", "svc", "api", "app")
 
 @lru_cache(maxsize=50_000)
 def _parts_of(identifier: str) -> tuple[tuple[str, str], ...]:
-    parts = [part.lower() for part in _HUMP.findall(identifier)]
+    if identifier.isdigit() or (identifier.islower() and identifier.isalpha()):
+        return ((stem(identifier), identifier),) if _says_something(identifier) else ()
+    humps = _HUMP.findall(identifier)
+    parts = [part.lower() for part in humps]
     whole = ((identifier.lower(), identifier),) if len(parts) > 1 else ()
-    names = {
-        part.lower() for part in _HUMP.findall(identifier) if part.isupper() and len(part) == _NAME_LENGTH
-    }
+    names = {part.lower() for part in humps if part.isupper() and len(part) == _NAME_LENGTH}
     return (*whole, *((stem(part), part) for part in parts if _says_something(part) or part in names))
 
 
