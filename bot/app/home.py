@@ -167,7 +167,7 @@ def _open_line(world: World, record: IncidentRecord, proposal: ProposalRecord | 
         ("Dashboard", service.dashboard_url if service else None),
     )
     return HomeLine(
-        text=f"{status_line(record, proposal.state if proposal else None)} · {line.text}",
+        text=f"{status_line(record, proposal)} · {line.text}",
         card=record.card,
         links=tuple(HomeLink(label=label, url=str(url)) for label, url in links if url),
     )

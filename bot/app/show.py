@@ -87,7 +87,7 @@ async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card
         notes.append(Line(text=f"This reached Handrail {duration(late)} after the page."))
     return Card(
         incident=record.incident,
-        status_line=status_line(record, offer.state if offer else None),
+        status_line=status_line(record, found.proposals[-1] if found.proposals else None),
         mentions=record.on_call if record.card is None else (),
         on_call=record.on_call_names,
         cause=record.assessment.cause if record.assessment else None,
@@ -128,14 +128,21 @@ _SPOKEN = {
 }
 
 
-def status_line(record: IncidentRecord, state: ProposalState | None) -> str:
+def status_line(record: IncidentRecord, last: ProposalRecord | None) -> str:
     """Return what stands first on the card: how the incident and its last proposal stand, in a few words."""
+    state = last.state if last is not None and not _came_back_after(record, last) else None
     said = _STATUS.get(state) if state else None
     if said and (record.incident.is_open or state is ProposalState.VERIFIED):
         return said
     if record.incident.is_open:
         return "Open"
     return f"Closed: {NOT_KNOWN}" if record.incident.is_unknown else "Resolved"
+
+
+def _came_back_after(record: IncidentRecord, last: ProposalRecord) -> bool:
+    """Say whether *last* recovered an earlier life of the incident: of this one that says nothing."""
+    is_later = record.assessment is not None and record.assessment.assessed_at >= last.changed_at
+    return last.state is ProposalState.VERIFIED and record.life > 1 and is_later
 
 
 _STATUS = {

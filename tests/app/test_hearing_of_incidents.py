@@ -7,6 +7,7 @@ import pytest
 from bot.app.intake import reconcile
 from bot.app.investigate import investigate
 from bot.app.show import show
+from bot.domain.approval import Action
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.course import Await, Finish
 from bot.domain.errors import Unavailable, Unclear
@@ -119,6 +120,31 @@ async def test_a_reopened_incident_begins_its_next_life_on_the_same_card(bot: Bo
         await bot.state(),
         (await bot.the_last()).number,
     )
+
+
+async def test_an_incident_that_comes_back_after_a_recovery_is_not_called_recovered(bot: Bot) -> None:
+    bot.signals.values = [0.3, 0.0]
+    await bot.begin()
+    await bot.press(Action.APPROVE)
+    bot.pager.put(a_resolved())
+    await bot.hear(K.RESOLVED)
+    await bot.follow()
+    recovered = bot.card.status_line
+    await bot.tell(a_change(version="41", previous_version="42"))  # What we ran, as its pipeline reports it.
+    bot.pager.put(an_incident())
+    await bot.hear(K.REOPENED)
+    await bot.course()
+
+    assert (ProposalState.VERIFIED, "Recovered", "Open") == (
+        await bot.state(),
+        recovered,
+        bot.card.status_line,
+    )
+    assert (await bot.ask("status")).document.title == "Open · Error rate is 12 %"
+    bot.pager.put(a_resolved())
+    await bot.hear(K.RESOLVED)
+    await bot.follow()
+    assert "Resolved" == bot.card.status_line
 
 
 async def test_events_of_no_concern_are_not_followed(bot: Bot) -> None:

@@ -69,7 +69,7 @@ async def _open_one(world: World, record: IncidentRecord) -> Section:
         said.append(f"{cause.headline} ({stated_confidence(cause)})")
     said += [_tried(proposal) for proposal in proposals]
     said.append(f"Waits for: {_waits_for(last)}")
-    head = status_line(record, last.state if last else None)
+    head = status_line(record, last)
     told = (Line(text=said[0], url=record.incident.url), *lines(said[1:]))
     return Section(heading=f"{record.id} · {record.incident.title or 'untitled'} · {head}", lines=told)
 

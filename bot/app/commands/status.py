@@ -64,7 +64,7 @@ async def status(world: World, question: Question, record: IncidentRecord) -> An
     others = await known_to(world, question, others)
     if others:
         said.append(f"{counted(len(others), 'other open incident')}: {', '.join(r.id for r in others[:10])}")
-    head = status_line(record, proposals[-1].state if proposals else None)
+    head = status_line(record, proposals[-1] if proposals else None)
     return Answer(
         Document(
             title=f"{head} · {record.incident.title or record.id}",
