@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
 from adapters.files.catalogue import read_with_lines
 from adapters.files.loading import at
@@ -16,6 +18,7 @@ from adapters.files.playbooks import missing_from, read_playbooks
 from adapters.files.policy import read_policy
 from adapters.logs import configure_logs
 from adapters.settings import Settings
+from adapters.store.last_seen import LastSeen
 from adapters.store.opening import Store, open_store
 from adapters.store.signing import open_signer
 from adapters.telemetry import PrometheusTelemetry
@@ -25,6 +28,8 @@ from bot.domain.ids import PlaybookId
 from bot.domain.playbook import LoadedPlaybook
 from bot.domain.policy import Policy
 from bot.domain.redaction import Redactor
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Ground:
     folder: DataFolder
     redactor: Redactor
     store: Store
+    last_seen: LastSeen
     engine: EmbeddedEngine
     telemetry: PrometheusTelemetry
 
@@ -67,6 +73,15 @@ def read_files(settings: Settings) -> Files:
 def database_url(settings: Settings, folder: DataFolder) -> str:
     """Return where the record is kept: the configured database, else a file of the data folder."""
     return settings.database_url or f"sqlite:///{folder.audit_file}"
+
+
+async def _epoch(store: Store, last_seen: LastSeen) -> int:
+    """Return the epoch to begin with: a new one voids the approvals of a record that was put back."""
+    epoch = await store.gate.epoch()
+    if not await last_seen.is_gone():
+        return epoch
+    log.error("record_put_back", epoch=epoch + 1)
+    return epoch + 1
 
 
 def _audit_key(settings: Settings) -> str | None:
@@ -104,7 +119,9 @@ async def laid_ground(
             signer=open_signer(folder.path, _audit_key(settings), may_create=True),
         )
         stack.push_async_callback(store.close)
-        minimum_epoch = await store.gate.epoch()
+        last_seen = LastSeen(folder.path / "last-seen", store.transactions)
+        minimum_epoch = await _epoch(store, last_seen)
+        stack.push_async_callback(last_seen.keep)
         done_meanwhile = asyncio.create_task(asyncio.to_thread(meanwhile))
         engine = await stack.enter_async_context(
             embedded_engine(
@@ -123,6 +140,7 @@ async def laid_ground(
             folder=folder,
             redactor=redactor,
             store=store,
+            last_seen=last_seen,
             engine=engine,
             telemetry=telemetry,
         )

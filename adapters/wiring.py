@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import httpx
 import structlog
@@ -44,6 +45,7 @@ from adapters.pagerduty.incidents import PagerDutyIncidents
 from adapters.pagerduty.rest import RestApi
 from adapters.pagerduty.route import pagerduty_route
 from adapters.pictures.building import pictures_in
+from adapters.policy.durable import DurableQueue
 from adapters.policy.opa import OpaReferee
 from adapters.policy.rules import PolicyFile
 from adapters.runners.ansible import AnsibleRunner
@@ -66,6 +68,7 @@ from adapters.slack.socket import socket_mode
 from adapters.store.checkpoint_file import CheckpointFile
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.day_budget import RedisDayBudget
+from adapters.store.redis.durability import read_durability
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
@@ -126,6 +129,7 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
         slack = await _slack(stack, core)
         signals, world = await _world(stack, core, slack)
         await core.store.gate.raise_epoch(core.engine.epoch)
+        await stack.enter_async_context(beside(core.last_seen.follow()))
         analyst = await _analyst(stack, core)
         activities = Activities(world=world, analyst=analyst)
         await stack.enter_async_context(incident_worker(core.temporal, activities))
@@ -238,10 +242,13 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         count=core.telemetry.policy_file,
     )
     await stack.enter_async_context(beside(policies.follow()))
+    queue = DurableQueue(OpaReferee(client, policies), partial(read_durability, redis))
+    with contextlib.suppress(Unavailable):  # Then the first press asks it.
+        await queue.look()
     world = World(
         clock=core.clock,
         policies=policies,
-        referee=OpaReferee(client, policies),
+        referee=queue,
         incidents=incidents,
         ledger=RedisChangeLedger(redis),
         chat=slack.chat,

@@ -307,6 +307,8 @@ async def test_sl_resolved_race_a_resolve_between_the_approval_and_the_start_sto
     await offered.follow()
 
     assert (S.CANCELLED, []) == (await offered.state(), offered.runner.ran)
+    assert offered.card.offer is not None
+    assert ("Resolved", S.CANCELLED) == (offered.card.status_line, offered.card.offer.state)
 
 
 async def test_the_kill_switch_stops_approvals_and_starts(offered: Bot) -> None:

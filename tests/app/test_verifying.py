@@ -96,7 +96,7 @@ async def a_finished_bot(*values: float | None) -> Bot:
 
 
 @pytest.mark.parametrize("values", [(None,), (0.3,), (0.0, None) * 99], ids=["no data", "bad", "gaps"])
-async def test_without_proof_the_incident_is_not_recovered(values: tuple[float | None, ...]) -> None:
+async def test_m_nan_without_proof_the_incident_is_not_recovered(values: tuple[float | None, ...]) -> None:
     bot = await a_finished_bot(*values)
 
     offer = bot.card.offer

@@ -197,7 +197,7 @@ async def test_nobody_listening_gives_no_value(client: httpx.AsyncClient) -> Non
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(lambda t: f"errors_total{t}\n{t}"))
 async def test_no_exposition_makes_it_raise(client: httpx.AsyncClient, text: str) -> None:
     async with loopback(says(text)) as service:
@@ -252,7 +252,7 @@ async def test_one_fresh_value_is_the_answer(client: httpx.AsyncClient) -> None:
         (b"\xff\xfe", "cannot be read"),
     ],
 )
-async def test_an_answer_without_one_fresh_number_gives_no_value(
+async def test_m_nan_an_answer_without_one_fresh_number_gives_no_value(
     client: httpx.AsyncClient, answer: str | bytes, why: str
 ) -> None:
     reading = await asked(client, answer)
