@@ -5,6 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from hypothesis import settings
 from playwright.async_api import Browser, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
@@ -20,6 +21,9 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+settings.register_profile("handrail", deadline=None)  # An example's time says how loaded the machine is.
+settings.load_profile("handrail")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,7 +42,7 @@ async def begun() -> Bot:
     return bot
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from([*READING, *CHANGING, "", "stauts"]), rest=garbage, way=st.sampled_from(Way))
 def test_sl_args_garbage_is_answered_and_changes_nothing(name: str, rest: str, way: Way) -> None:
     async def play() -> None:

@@ -16,7 +16,7 @@ from bot.domain.weights import load_weights
 from tests.correlation_builders import SHOP, alert, change, instance, pattern, runs, topology, version_row
 
 WEIGHTS = load_weights()
-thorough = settings(max_examples=60, deadline=None)
+thorough = settings(max_examples=60)
 SERVICES = ("web", "checkout", "payments", "inventory", "ledger", "blog")
 TITLES = (
     "5xx rate above 3 %",

@@ -38,7 +38,7 @@ from tests.slack_builders import (
     texts,
 )
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 
 NASTY = st.sampled_from(
     [
