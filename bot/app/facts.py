@@ -11,8 +11,9 @@ from bot.domain.audit import Act, Entry
 from bot.domain.execution import Claim
 from bot.domain.ids import ProposalId
 from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
+from bot.domain.recovery import recovery_of
 
 MOST_ENTRIES = 1000
 
@@ -37,7 +38,7 @@ class Facts:
 
     @property
     def is_recovered(self) -> bool:
-        return bool(self.proposals) and self.proposals[-1].state is ProposalState.VERIFIED
+        return recovery_of(self.record, self.proposals) is not None
 
     @property
     def has_all_entries(self) -> bool:

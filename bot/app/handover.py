@@ -60,7 +60,7 @@ def waits_for(facts: Facts) -> str:
             return "The end of what was approved."
         case ProposalState.UNKNOWN:
             return "Somebody who looks at the target and says on the card whether the step ran."
-        case ProposalState.VERIFIED:
+        case ProposalState.VERIFIED if facts.is_recovered:
             return "Somebody who resolves it: the signal has recovered."
         case _:
             return "Somebody who decides what to do: nothing is proposed."
@@ -122,7 +122,7 @@ def _doing(facts: Facts) -> str:
             return "An approved fix is being carried out."
         case ProposalState.DONE:
             return "A fix was carried out; we are measuring whether it helped."
-        case ProposalState.VERIFIED:
+        case ProposalState.VERIFIED if facts.is_recovered:
             return "A fix was carried out and has helped; we keep watching."
         case ProposalState.FAILED | ProposalState.NOT_RECOVERED | ProposalState.UNKNOWN:
             return "A first fix has not settled it; people are working on the next one."

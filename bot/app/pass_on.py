@@ -9,8 +9,9 @@ from bot.domain.errors import Invalid, NotFound
 from bot.domain.ids import IncidentId
 from bot.domain.merging import Member
 from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
+from bot.domain.recovery import recovery_of
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -24,8 +25,7 @@ async def pass_on(world: World, incident_id: IncidentId, *, sleep: Sleep = async
     record = await world.book.get(incident_id)
     if record is None or record.card is None or world.manners.merging is None:
         return
-    proposals = await world.gate.proposals(incident_id)
-    recovered = proposals[-1] if proposals and proposals[-1].state is ProposalState.VERIFIED else None
+    recovered = recovery_of(record, await world.gate.proposals(incident_id))
     if record.incident.is_open and recovered is None:
         return
     for member in (await world.groups.company(incident_id)).merged:

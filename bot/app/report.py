@@ -15,6 +15,7 @@ from bot.domain.ids import IncidentId
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
+from bot.domain.recovery import recovery_of
 from bot.ports import PostState
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ async def summarise(world: World, incident_id: IncidentId, *, sleep: Sleep = asy
     record = await world.book.get(incident_id)
     if record is None or record.card is None:
         return
-    if record.incident.is_open and not await _is_recovered(world, incident_id):
+    if record.incident.is_open and not await _is_recovered(world, record):
         return  # More may be tried: the one summary must tell that too.
     card = record.card
     document = await summary_of(world, record)
@@ -66,7 +67,7 @@ async def resolve_if_recovered(world: World, incident_id: IncidentId) -> None:
     if not world.manners.resolve_when_recovered:
         return
     record = await world.book.get(incident_id)
-    if record is None or not record.incident.is_open or not await _is_recovered(world, incident_id):
+    if record is None or not record.incident.is_open or not await _is_recovered(world, record):
         return
     try:
         await world.incidents.resolve(incident_id)
@@ -74,9 +75,8 @@ async def resolve_if_recovered(world: World, incident_id: IncidentId) -> None:
         return  # Somebody was quicker: it is resolved, or gone.
 
 
-async def _is_recovered(world: World, incident_id: IncidentId) -> bool:
-    proposals = await world.gate.proposals(incident_id)
-    return bool(proposals) and proposals[-1].state is ProposalState.VERIFIED
+async def _is_recovered(world: World, record: IncidentRecord) -> bool:
+    return recovery_of(record, await world.gate.proposals(record.id)) is not None
 
 
 async def post_once(
@@ -145,7 +145,7 @@ async def summary_of(world: World, record: IncidentRecord) -> Document:
             Section(heading="Cause", lines=_cause(record)),
             Section(heading="Who decided what", lines=lines(_decisions(proposals))),
             Section(heading="What ran", lines=lines(_ran(proposals, claims))),
-            Section(heading="Recovery", lines=lines(_recovery(proposals, entries))),
+            Section(heading="Recovery", lines=lines(_recovery(record, proposals, entries))),
         ),
     )
 
@@ -219,7 +219,9 @@ def _ran(proposals: Sequence[ProposalRecord], claims: Sequence[Claim]) -> list[s
     return said or ["Nothing ran."]
 
 
-def _recovery(proposals: Sequence[ProposalRecord], entries: Sequence[Entry]) -> list[str]:
+def _recovery(
+    record: IncidentRecord, proposals: Sequence[ProposalRecord], entries: Sequence[Entry]
+) -> list[str]:
     before = [entry for entry in entries if entry.act == "signal_before"]
     said = []
     if before:
@@ -227,7 +229,7 @@ def _recovery(proposals: Sequence[ProposalRecord], entries: Sequence[Entry]) -> 
         said.append(f"Before the first step {body['signal']} was {body['value']}")
     last = proposals[-1] if proposals else None
     match last.state if last else None:
-        case ProposalState.VERIFIED if last:
+        case ProposalState.VERIFIED if last and recovery_of(record, proposals):
             said.append(f"Proven at {clock_time(last.changed_at)}: {last.reason}")
         case ProposalState.NOT_RECOVERED if last:
             said.append(f"Not proven: {last.reason}")

@@ -21,6 +21,7 @@ from bot.domain.plan import Plan
 from bot.domain.policy import Request, Rule, rule
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
+from bot.domain.recovery import recovery_of
 from bot.ports import PostState
 
 log = structlog.get_logger()
@@ -130,19 +131,14 @@ _SPOKEN = {
 
 def status_line(record: IncidentRecord, last: ProposalRecord | None) -> str:
     """Return what stands first on the card: how the incident and its last proposal stand, in a few words."""
-    state = last.state if last is not None and not _came_back_after(record, last) else None
-    said = _STATUS.get(state) if state else None
-    if said and (record.incident.is_open or state is ProposalState.VERIFIED):
+    recovery = recovery_of(record, [last] if last else [])
+    is_past = last is not None and last.state is ProposalState.VERIFIED and recovery is None
+    said = _STATUS.get(last.state) if last and not is_past else None
+    if said and (record.incident.is_open or recovery is not None):
         return said
     if record.incident.is_open:
         return "Open"
     return f"Closed: {NOT_KNOWN}" if record.incident.is_unknown else "Resolved"
-
-
-def _came_back_after(record: IncidentRecord, last: ProposalRecord) -> bool:
-    """Say whether *last* recovered an earlier life of the incident: of this one that says nothing."""
-    is_later = record.assessment is not None and record.assessment.assessed_at >= last.changed_at
-    return last.state is ProposalState.VERIFIED and record.life > 1 and is_later
 
 
 _STATUS = {

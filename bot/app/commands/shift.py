@@ -19,6 +19,7 @@ from bot.domain.document import Document, Line, Section, lines
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
+from bot.domain.recovery import recovery_of
 
 _MOST = 10
 _SHIFT = timedelta(hours=12)  # Our choice: what ended longer ago is not this shift's.
@@ -68,7 +69,7 @@ async def _open_one(world: World, record: IncidentRecord) -> Section:
         cause = record.assessment.cause
         said.append(f"{cause.headline} ({stated_confidence(cause)})")
     said += [_tried(proposal) for proposal in proposals]
-    said.append(f"Waits for: {_waits_for(last)}")
+    said.append(f"Waits for: {_waits_for(record, last)}")
     head = status_line(record, last)
     told = (Line(text=said[0], url=record.incident.url), *lines(said[1:]))
     return Section(heading=f"{record.id} · {record.incident.title or 'untitled'} · {head}", lines=told)
@@ -79,7 +80,7 @@ def _tried(proposal: ProposalRecord) -> str:
     return f"{Plan.from_bytes(proposal.plan).title} is {proposal.state.value.replace('_', ' ')}{reason}"
 
 
-def _waits_for(last: ProposalRecord | None) -> str:
+def _waits_for(record: IncidentRecord, last: ProposalRecord | None) -> str:
     match last.state if last else None:
         case ProposalState.PENDING | ProposalState.PROPOSED:
             return "somebody who approves or denies what is proposed"
@@ -87,7 +88,7 @@ def _waits_for(last: ProposalRecord | None) -> str:
             return "the end of what was approved"
         case ProposalState.UNKNOWN:
             return "somebody who says on the card whether the step ran"
-        case ProposalState.VERIFIED:
+        case ProposalState.VERIFIED if recovery_of(record, [last] if last else []):
             return "somebody who resolves it: the signal has recovered"
         case _:
             return "somebody who decides what to do: nothing is proposed"
