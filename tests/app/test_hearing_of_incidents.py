@@ -145,9 +145,7 @@ async def test_an_incident_that_comes_back_after_a_recovery_is_not_called_recove
     await bot.hear(K.RESOLVED)
     await bot.follow()
     assert "Resolved" == bot.card.status_line
-    summaries = [
-        one.document.as_text() for one in bot.chat.replies if one.document.title.startswith("Summary")
-    ]
+    told = [reply.document for reply in bot.chat.replies if reply.document.title.startswith("Summary")]
     assert [True, False] == ["Proven at" in summary.as_text() for summary in told]
 
 
