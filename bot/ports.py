@@ -383,10 +383,19 @@ class Gate(Protocol):
         """Record what came of a started proposal; frees the target when the state no longer holds it."""
         ...
 
+    async def begin_undo(self, proposal: ProposalId, detail: str) -> str:
+        """Let the undo that was approved with a plan begin, by `bot.domain.execution.why_no_undo`.
+
+        *detail* says why the plan did not help. Returns why the undo may not begin, "" when it has begun:
+        that happens at most once for an execution.
+        """
+        ...
+
     async def stop(self, proposal: ProposalId, person: Person) -> ProposalState | None:
         """Withdraw what has not started, or let no further step of what runs start; None when it is over.
 
         What runs becomes `UNKNOWN` while a step of it has no end, which a person then tells, else `FAILED`.
+        So does what is being watched, if its undo would follow by itself.
         """
         ...
 

@@ -18,11 +18,12 @@ SKEW = timedelta(seconds=2)
 """How far the target's clock may be from the store's; in these runs both are this machine's."""
 
 BEFORE_START = frozenset({"pending", "proposed", "approved"})
-HELD = frozenset({"started", "done", "unknown"})
+HELD = frozenset({"started", "done", "undoing", "unknown"})
 EXITS = frozenset({Act.DENIED.value, Act.EXPIRED.value, Act.CANCELLED.value, Act.SUPERSEDED.value})
 AFTER_START = {
     "started": {"done", "failed", "unknown"},
-    "done": {"verified", "not_recovered"},
+    "done": {"verified", "not_recovered", "undoing", "failed"},
+    "undoing": {"not_recovered", "unknown"},
     "unknown": {"done", "failed"},
 }
 PRESSES = frozenset({Act.APPROVED.value, Act.DENIED.value, Act.ANSWERED.value, Act.REFUSED.value})

@@ -14,9 +14,10 @@ from bot.app.enclose import enclose
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.pass_on import pass_on
-from bot.app.remediate import run_step, verify
+from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show, show_at_once
+from bot.app.verifying import verify
 from bot.app.world import World
 from bot.domain.course import NextMove, Opening, next_move
 from bot.domain.ids import IncidentId, ProposalId

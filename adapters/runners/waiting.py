@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from adapters.runners.plain import PlainRunner
-from bot.app.remediate import watch
+from bot.app.watching import watch
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.plan import Check, Pause
 from bot.ports import Clock, Signals

@@ -8,6 +8,7 @@ from adapters.store.rows import Decided, Post, Rows
 from bot.domain.audit import Act, Entry
 from bot.domain.execution import Claim
 from bot.domain.ids import ProposalId
+from bot.domain.plan import UNDO_FROM
 from bot.domain.proposal import ProposalRecord, ProposalState
 
 _STATE_OF: Final[Mapping[str, ProposalState]] = {
@@ -147,4 +148,6 @@ def _state(entry: Entry, told: object) -> str | None:
     if entry.act in _TOLD:
         return str(told) if told is not None else None
     state = _STATE_OF.get(entry.act)
+    if entry.act == Act.CLAIMED and int(str(entry.body_values()["step"])) >= UNDO_FROM:
+        state = ProposalState.UNDOING
     return state.value if state is not None else None

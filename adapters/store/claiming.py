@@ -17,11 +17,12 @@ from bot.domain.execution import (
     StepOutcome,
     TargetUse,
     admit,
+    why_no_undo,
 )
 from bot.domain.freshness import Freshness
 from bot.domain.ids import EffectKey, ProposalId
 from bot.domain.person import Person
-from bot.domain.plan import Plan
+from bot.domain.plan import UNDO_FROM, Plan
 from bot.domain.policy import Policy
 from bot.domain.proposal import HOLDS_TARGET, LIVE, ProposalRecord, ProposalState, approval_statement
 
@@ -169,7 +170,7 @@ def _start(tx: Transaction, record: ProposalRecord, step: ApprovedStep, freshnes
     tx.rows.claims.add(taken, incident=record.incident, entry=entry.seq)
     if tx.rows.targets.holder(step.plan.target) is None:
         tx.rows.targets.take(step.plan.target, TargetUse(proposal=record.id, at=tx.now))
-    if record.state is not ProposalState.STARTED:
+    if record.state is ProposalState.APPROVED:
         tx.rows.proposals.put(moved(tx, record, ProposalState.STARTED))
 
 
@@ -204,20 +205,58 @@ def conclude(tx: Transaction, proposal: ProposalId, state: ProposalState, detail
     return after
 
 
+def begin_undo(tx: Transaction, proposal: ProposalId, detail: str) -> str:
+    """Let the undo that was approved with the plan begin, once; return why not, "" when it has begun.
+
+    The target stays with this execution all the while, so nobody else can have acted on it.
+    """
+    record = tx.proposal(proposal)
+    plan = faithful_plan(record)
+    if record.state is not ProposalState.DONE or plan is None:
+        return f"the proposal is {record.state.value}" if plan is not None else "the stored plan was changed"
+    if any(claim.step_index >= UNDO_FROM for claim in tx.rows.claims.of_proposal(proposal)):
+        return "it was begun before"
+    if tx.rows.targets.holder(plan.target) != proposal:
+        return f"{plan.target} is held by another execution"
+    refusal = _untrusted(tx, record)
+    if (
+        why := refusal.why
+        if refusal
+        else why_no_undo(plan, tx.circumstances(record.incident), _finished(tx, record))
+    ):
+        return why
+    after = moved(tx, record, ProposalState.UNDOING, detail)
+    tx.append(entries.concluded(after))
+    tx.rows.proposals.put(after)
+    return ""
+
+
 def stop(tx: Transaction, proposal: ProposalId, person: Person) -> ProposalState | None:
     """Take a proposal off before its start, or end it between steps; None when there is nothing to stop."""
     record, why = tx.proposal(proposal), f"stopped by {person.name}"
     if record.state in LIVE:
         tx.append(entries.stopped(record, person))
         return leave(tx, record, ProposalState.CANCELLED, why).state
-    if record.state is not ProposalState.STARTED:
+    is_watched = record.state is ProposalState.DONE and _undoes_itself(record)
+    if record.state not in (ProposalState.STARTED, ProposalState.UNDOING) and not is_watched:
         return None
     tx.append(entries.stopped(record, person))
+    if is_watched:
+        said = f"{why} while its proof was watched; its undo does not run by itself"
+        return conclude(tx, proposal, ProposalState.FAILED, said).state
     running = [claim for claim in tx.rows.claims.of_proposal(proposal) if claim.outcome is None]
     if running:
         said = f"{why} while a step ran; whether that took effect is for a person to say"
         return conclude(tx, proposal, ProposalState.UNKNOWN, said).state
+    if record.state is ProposalState.UNDOING:
+        said = f"{record.reason}; {why}, so the further steps of its undo do not start"
+        return conclude(tx, proposal, ProposalState.NOT_RECOVERED, said).state
     return conclude(tx, proposal, ProposalState.FAILED, f"{why}; its further steps do not start").state
+
+
+def _undoes_itself(record: ProposalRecord) -> bool:
+    plan = faithful_plan(record)
+    return plan is not None and plan.undo_automatic
 
 
 def remark(tx: Transaction, proposal: ProposalId, text: str) -> None:

@@ -88,6 +88,9 @@ class StoredGate:
         """Raises `Tampered` when *state* may not follow. *detail* becomes the record's reason."""
         return await self._transactions.write(lambda tx: claiming.conclude(tx, proposal, state, detail))
 
+    async def begin_undo(self, proposal: ProposalId, detail: str) -> str:
+        return await self._transactions.write(lambda tx: claiming.begin_undo(tx, proposal, detail))
+
     async def stop(self, proposal: ProposalId, person: Person) -> ProposalState | None:
         return await self._transactions.write(lambda tx: claiming.stop(tx, proposal, person))
 

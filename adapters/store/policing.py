@@ -58,6 +58,7 @@ def forbidden(
             expires_at=record.expires_at,
             is_incident_open=tx.circumstances(record.incident).is_incident_open,
             executions=tuple(executions(tx, tx.now - looks_back)) if looks_back is not None else (),
+            undoes=plan.undoes,
         ),
     )
     overridden = frozenset(name for approval in record.approvals for name in approval.overrides)

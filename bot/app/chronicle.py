@@ -10,6 +10,7 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
 _STATES = {
     "failed": "failed",
     "unknown": "ended nobody knows how",
+    "undoing": "did not help, and its undo began",
     "verified": "helped",
     "not_recovered": "did not help",
 }

@@ -13,7 +13,7 @@ from bot.domain.basis import Basis, changes_digest
 from bot.domain.catalogue import HttpVersion
 from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.errors import HandrailError, NotFound, Unavailable
-from bot.domain.freshness import Freshness, Missed, Reads, compared
+from bot.domain.freshness import Freshness, Missed, Reads, changed_by_others, compared
 from bot.domain.ids import ChangeId, IncidentId, ServiceName
 from bot.domain.incident import IncidentStatus
 from bot.domain.plan import Plan
@@ -78,6 +78,36 @@ async def look(world: World, record: ProposalRecord) -> Freshness | None:
     if freshness.is_closed:
         await _note_resolved(world, plan.incident)
     return freshness
+
+
+async def foreign_changes(world: World, plan: Plan) -> str:
+    """Return what others changed since the plan ran, in words; "" when nobody did.
+
+    Raises:
+        Unavailable: a source does not answer, so that nobody knows.
+    """
+    basis, within_s = plan.basis, world.manners.look_up.total_seconds()
+    if basis is None:
+        raise Unavailable("what the plan rests on was not written down")
+    source = _version_source(world, plan.service)
+    async with asyncio.TaskGroup() as group:
+        listing = group.create_task(
+            _within(
+                world,
+                "the change ledger",
+                world.ledger.between(basis.watched, basis.since, world.clock.now()),
+                within_s,
+            )
+        )
+        reading = group.create_task(
+            _within(world, f"the version of {plan.service}", _serving(world, source), within_s)
+        )
+    changes, serving = listing.result(), reading.result()
+    if isinstance(changes, Missed):
+        raise Unavailable(str(changes))
+    if isinstance(serving, Missed):
+        raise Unavailable(str(serving))
+    return changed_by_others(plan, basis, changes, serving)
 
 
 async def _reads(world: World, plan: Plan) -> Reads:

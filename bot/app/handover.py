@@ -56,7 +56,7 @@ def waits_for(facts: Facts) -> str:
         case ProposalState.PENDING | ProposalState.PROPOSED:
             until = clock_time(facts.proposals[-1].expires_at, today=facts.at)
             return f"Somebody who approves or denies what is proposed, until {until}."
-        case ProposalState.APPROVED | ProposalState.STARTED | ProposalState.DONE:
+        case ProposalState.APPROVED | ProposalState.STARTED | ProposalState.DONE | ProposalState.UNDOING:
             return "The end of what was approved."
         case ProposalState.UNKNOWN:
             return "Somebody who looks at the target and says on the card whether the step ran."
@@ -124,7 +124,9 @@ def _doing(facts: Facts) -> str:
             return "A fix was carried out; we are measuring whether it helped."
         case ProposalState.VERIFIED if facts.is_recovered:
             return "A fix was carried out and has helped; we keep watching."
-        case ProposalState.FAILED | ProposalState.NOT_RECOVERED | ProposalState.UNKNOWN:
+        case (
+            ProposalState.FAILED | ProposalState.NOT_RECOVERED | ProposalState.UNKNOWN | ProposalState.UNDOING
+        ):
             return "A first fix has not settled it; people are working on the next one."
         case _:
             return "People are working on it."

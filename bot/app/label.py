@@ -82,6 +82,8 @@ async def _label_recovery(world: World, record: IncidentRecord, proposal: Propos
     if found is None:
         return
     plan = Plan.from_bytes(proposal.plan)
+    if plan.undoes is not None:
+        return  # It took back what had been tried: what came of that says nothing about the suspect.
     diagnosis = await world.diagnoses.get(diagnosis_id(record.id, plan.evidence_digest))
     if diagnosis is None or diagnosis.named is None or not _undoes_suspect(plan):
         return

@@ -285,6 +285,7 @@ async def _request(
         now=now,
         expires_at=proposal.expires_at,
         executions=tuple(executions),
+        undoes=plan.undoes,
         asker=asker,
     )
 

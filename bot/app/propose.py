@@ -52,7 +52,7 @@ def draft_plan(
     chosen = world.playbooks[wanted] if wanted else choose_playbook(world, service, suspect)
     try:
         plan = _plan(world, incident, suspect, evidence, name, service, chosen, found, basis)
-        plan = _under_policy(plan, world.policies.current(), found.now, requester)
+        plan = under_policy(plan, world.policies.current(), found.now, requester)
     except InvalidPlan as exc:
         raise NoPlaybook(f"playbook {chosen.playbook.id}: {exc}") from exc
     if requester is None and (denied := denied_before(plan, found.proposals)) is not None:
@@ -146,15 +146,16 @@ def _plan(
         verify=render_check(playbook.verify, service),
         undo_summary=fill(playbook.undo.summary, values),
         undo_steps=render_steps(playbook.undo.steps, values, service),
+        undo_automatic=playbook.undo.automatic,
         cannot_undo=tuple(fill(text, values) for text in playbook.undo.cannot),
         evidence_digest=evidence,
         basis=basis.model_copy(update={"reaches": reaches}) if basis is not None else None,
         expires_at=found.now + world.manners.approval_ttl,
     )
-    return _after_earlier_attempts(draft, found.claims, found.proposals)
+    return after_earlier_attempts(draft, found.claims, found.proposals)
 
 
-def _under_policy(plan: Plan, policy: Policy, now: datetime, requester: SlackUserId | None) -> Plan:
+def under_policy(plan: Plan, policy: Policy, now: datetime, requester: SlackUserId | None) -> Plan:
     """Return *plan* with what its approval takes by *policy*."""
     terms = policy.for_risk(plan.risk)
     expires_at = plan.expires_at
@@ -173,7 +174,7 @@ def _under_policy(plan: Plan, policy: Policy, now: datetime, requester: SlackUse
     )
 
 
-def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Sequence[ProposalRecord]) -> Plan:
+def after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Sequence[ProposalRecord]) -> Plan:
     """Leave out what a voided run has finished, and number further attempts at the same effect."""
     interrupted = {
         record.id
@@ -190,11 +191,19 @@ def _after_earlier_attempts(draft: Plan, claims: Sequence[Claim], earlier: Seque
         ):
             done.append(step.action.name)
             continue
-        attempt = 1 + max((claim.attempt for claim in same), default=0)
-        steps.append(step.model_copy(update={"attempt": attempt}))
+        steps.append(step.model_copy(update={"attempt": 1 + last_attempt(draft, step, claims)}))
     if not steps:
         raise InvalidPlan("every step of it has run already; only the verification is left")
-    return draft.model_copy(update={"steps": tuple(steps), "already_done": tuple(done)})
+    undo = tuple(1 + last_attempt(draft, step, claims) for step in draft.undo_planned)
+    return draft.model_copy(
+        update={"steps": tuple(steps), "already_done": tuple(done), "undo_attempts": undo}
+    )
+
+
+def last_attempt(plan: Plan, step: PlannedStep, claims: Sequence[Claim]) -> int:
+    """Return the highest attempt claimed at the step's effect in this incident; 0 when none was."""
+    key = plan.effect_key(step)
+    return max((claim.attempt for claim in claims if claim.effect_key == key), default=0)
 
 
 def is_live(proposals: Sequence[ProposalRecord]) -> bool:

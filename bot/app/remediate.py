@@ -1,9 +1,6 @@
-"""Carry out an approved plan: claim, act, record; then watch whether it helped."""
+"""Carry out an approved plan: claim, act, record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from decimal import Decimal
 
 import structlog
 
@@ -11,7 +8,7 @@ from bot.app.freshness import look
 from bot.app.permitting import objections_to_start
 from bot.app.running import ask_target, end_what_is_left, run_until_stopped
 from bot.app.show import redraw
-from bot.app.wording import duration
+from bot.app.watching import LOOK_EVERY_S, is_healthy, said
 from bot.app.world import World
 from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError
@@ -27,19 +24,15 @@ from bot.domain.execution import (
 from bot.domain.freshness import Freshness
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.plan import Check, Pause, Plan, PlannedAction
-from bot.domain.playbook import Comparison
 from bot.domain.proposal import ProposalRecord, ProposalState
-from bot.ports import Clock, Reading, Signals
+from bot.ports import Reading
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 1.0
 INTERRUPTED = StepOutcome(
     result=Result.UNKNOWN,
     detail="Handrail was interrupted while it ran; whether it took effect is not known",
 )
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 async def run_step(world: World, proposal: ProposalId, step_index: int) -> None:
@@ -82,6 +75,9 @@ async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> 
         record = await world.gate.proposal(proposal)
         if record is not None and record.state is ProposalState.STARTED:
             await world.gate.conclude(proposal, ProposalState.FAILED, f"stopped: {refusal.why}")
+        if record is not None and record.state is ProposalState.UNDOING:
+            detail = f"{record.reason}; its undo was not carried out: {refusal.why}"
+            await world.gate.conclude(proposal, ProposalState.NOT_RECOVERED, detail)
 
 
 async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
@@ -98,19 +94,19 @@ async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:
             return
     if record is not None and await _has_ended(world, record.incident, claim):
         return  # Whoever was thought dead was only slow.
-    said = None
+    told = None
     if plan is not None and step is not None:
         started = StartedStep(plan=plan, step=step)
         await end_what_is_left(world, started)
-        said = await ask_target(world, started)
-    await world.gate.finish(claim.effect_key, claim.attempt, _redacted(world, _interrupted(said)))
+        told = await ask_target(world, started)
+    await world.gate.finish(claim.effect_key, claim.attempt, _redacted(world, _interrupted(told)))
 
 
-def _interrupted(said: StepOutcome | None) -> StepOutcome:
+def _interrupted(told: StepOutcome | None) -> StepOutcome:
     """Only what its target says by key tells what came of a step that nobody watched to its end."""
-    if said is None:
+    if told is None:
         return INTERRUPTED
-    return said.model_copy(update={"detail": f"{INTERRUPTED.detail}; asked: {said.detail}"})
+    return told.model_copy(update={"detail": f"{INTERRUPTED.detail}; asked: {told.detail}"})
 
 
 async def _measure_start(world: World, step: ApprovedStep) -> None:
@@ -199,57 +195,11 @@ async def _note_signal_before(world: World, step: ApprovedStep, before: Reading 
             body={
                 "proposal": step.proposal_id,
                 "signal": step.plan.verify.signal_name,
-                "value": _said(before),
+                "value": said(before),
             },
         )
     except HandrailError:
         world.telemetry.degraded("signal before the start")
-
-
-async def verify(world: World, proposal: ProposalId, *, sleep: Sleep = asyncio.sleep) -> ProposalState:
-    """Watch the plan's signal until it has been healthy for the hold time, or the time is up.
-
-    Missing, stale and NaN data is unknown and never counts as healthy.
-    """
-    record = await world.gate.proposal(proposal)
-    if record is None or record.state is not ProposalState.DONE:
-        return record.state if record else ProposalState.UNKNOWN
-    check = Plan.from_bytes(record.plan).verify
-    outcome = await watch(world.signals, world.clock, check, sleep=sleep)
-    state = ProposalState.VERIFIED if outcome.result is Result.DONE else ProposalState.NOT_RECOVERED
-    await world.gate.conclude(proposal, state, outcome.detail)
-    world.telemetry.outcome(state.value)
-    log.info("verified", state=state.value, detail=outcome.detail)
-    return state
-
-
-async def watch(signals: Signals, clock: Clock, check: Check, *, sleep: Sleep = asyncio.sleep) -> StepOutcome:
-    """Return `DONE` once the signal was healthy for the hold time without a break, else `FAILED`."""
-    start = clock.now()
-    healthy_since = None
-    reading = await signals.read(check.signal)
-    while True:
-        now = clock.now()
-        if not is_healthy(check, reading):
-            healthy_since = None
-            if now - start > timedelta(seconds=check.within_s):
-                return StepOutcome(result=Result.FAILED, detail=_not_recovered(check, reading))
-        elif healthy_since is None:
-            healthy_since = now
-        if healthy_since is not None and now - healthy_since >= timedelta(seconds=check.hold_s):
-            return StepOutcome(result=Result.DONE, detail=_recovered(check, reading, healthy_since - start))
-        await sleep(LOOK_EVERY_S)
-        reading = await signals.read(check.signal)
-
-
-def is_healthy(check: Check, reading: Reading) -> bool:
-    """Say whether the reading is on the healthy side of the threshold; no value is not healthy."""
-    if reading.value is None:
-        return False
-    value = Decimal(repr(reading.value))
-    if check.healthy is Comparison.BELOW:
-        return value < check.threshold
-    return value > check.threshold
 
 
 async def check_again(world: World, proposal: ProposalId) -> None:
@@ -265,10 +215,10 @@ async def check_again(world: World, proposal: ProposalId) -> None:
         "checked_again",
         actor="handrail",
         incident=record.incident,
-        body={"proposal": proposal, "signal": check.signal_name, "value": _said(reading), "side": side}
+        body={"proposal": proposal, "signal": check.signal_name, "value": said(reading), "side": side}
         | ({"target": told} if told else {}),
     )
-    words = f"{check.signal_name} is {_said(reading)} ({side}); whether the step ran is for a person to say"
+    words = f"{check.signal_name} is {said(reading)} ({side}); whether the step ran is for a person to say"
     await world.gate.remark(proposal, f"{told}; {words}" if told else words)
 
 
@@ -278,29 +228,11 @@ async def _target_says(world: World, record: ProposalRecord, plan: Plan) -> str:
         step = plan.step(claim.step_index)
         if claim.proposal_id != record.id or step is None or not _is_open(claim):
             continue
-        said = await ask_target(world, StartedStep(plan=plan, step=step))
-        if said is not None:
-            return world.redactor.redact(f"{step.action.name}: {said.detail}").text
+        told = await ask_target(world, StartedStep(plan=plan, step=step))
+        if told is not None:
+            return world.redactor.redact(f"{step.action.name}: {told.detail}").text
     return ""
 
 
 def _is_open(claim: Claim) -> bool:
     return claim.outcome is None or claim.outcome.result is Result.UNKNOWN
-
-
-def _said(reading: Reading) -> str:
-    return f"{reading.value:.4g}" if reading.value is not None else f"unknown ({reading.why})"
-
-
-def _recovered(check: Check, reading: Reading, after: timedelta) -> str:
-    return (
-        f"{check.signal_name} is {_said(reading)}, {check.healthy.value} {check.threshold}: healthy "
-        f"{duration(after)} after the last step and for {check.hold_s} s since"
-    )
-
-
-def _not_recovered(check: Check, reading: Reading) -> str:
-    return (
-        f"{check.signal_name} is {_said(reading)} after {check.within_s} s, "
-        f"it should be {check.healthy.value} {check.threshold}"
-    )

@@ -12,6 +12,7 @@ from bot.domain.proposal import ProposalState
 LOOK_FOR_STOP_S: Final = 0.4  # A child is asked to end within 1 s of the stop, and made to within 6 s.
 ASK_S: Final = 5.0
 END_S: Final = 6.5
+_RUNS: Final = frozenset({ProposalState.STARTED, ProposalState.UNDOING})
 
 
 async def run_until_stopped(world: World, step: ApprovedStep) -> StepOutcome:
@@ -102,5 +103,5 @@ async def _stopped(world: World, step: ApprovedStep) -> str:
         except HandrailError:
             world.telemetry.degraded("stop switch")
             continue
-        if record is not None and record.state is not ProposalState.STARTED:
+        if record is not None and record.state not in _RUNS:
             return f"its proposal was closed as {record.state.value.replace('_', ' ')}"

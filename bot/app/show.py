@@ -147,6 +147,7 @@ _STATUS = {
     ProposalState.APPROVED: "Approved, starting",
     ProposalState.STARTED: "Running",
     ProposalState.DONE: "Ran, watching whether it helped",
+    ProposalState.UNDOING: "Did not help, its undo runs",
     ProposalState.VERIFIED: "Recovered",
     ProposalState.NOT_RECOVERED: "Open · the playbook did not help",
     ProposalState.FAILED: "Open · the playbook failed",
@@ -255,7 +256,7 @@ def _outcome(last: ProposalRecord) -> str:
             return f"Recovered at {at}: {last.reason}"
         case ProposalState.NOT_RECOVERED:
             return f"Did not recover: {last.reason}"
-        case ProposalState.FAILED | ProposalState.UNKNOWN:
+        case ProposalState.FAILED | ProposalState.UNKNOWN | ProposalState.UNDOING:
             return last.reason
         case ProposalState.EXPIRED:
             return f"Expired at {at}: nobody decided in time. Nothing ran."

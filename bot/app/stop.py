@@ -16,6 +16,7 @@ _SAID = {
     ProposalState.FAILED: "Stopped: no further step starts. What was done stays done.",
     ProposalState.UNKNOWN: "Stopped: no further step starts, and the one that ran is being ended. "
     "Say on the card whether it took effect.",
+    ProposalState.NOT_RECOVERED: "Stopped: no further step of its undo starts. What was done stays done.",
 }
 
 

@@ -101,8 +101,9 @@ def next_move(at: Situation) -> Move:
         case ProposalState.STARTED:
             return _next_step(last, at)
         case ProposalState.DONE:
-            check = Plan.from_bytes(last.plan).verify
-            return Verify(proposal=last.id, timeout_s=check.within_s + check.hold_s)
+            return _verify(last)
+        case ProposalState.UNDOING:
+            return _next_of_undo(last, at)
         case ProposalState.UNKNOWN:
             return Await()  # A person says what happened; a resolve does not free the target.
         case _:
@@ -146,6 +147,36 @@ def _next_step(last: ProposalRecord, at: Situation) -> Move:
         if claim is None or claim.outcome is None:
             return Execute(proposal=last.id, step_index=step.index, timeout_s=step_seconds(step.action))
     return Settle(proposal=last.id, state=ProposalState.DONE, detail="all steps are done")
+
+
+def _next_of_undo(last: ProposalRecord, at: Situation) -> Move:
+    """Have the undo run that was approved with the plan; its end is that the plan did not help."""
+    mine = {claim.step_index: claim for claim in at.claims if claim.proposal_id == last.id}
+    is_open = any(claim.outcome is None for claim in mine.values())
+    for step in Plan.from_bytes(last.plan).undo_planned:
+        outcome = mine[step.index].outcome if step.index in mine else None
+        match outcome.result if outcome is not None else None:
+            case Result.DONE:
+                continue
+            case Result.UNKNOWN if outcome is not None:
+                return Settle(proposal=last.id, state=ProposalState.UNKNOWN, detail=outcome.detail)
+            case Result.FAILED if outcome is not None:
+                detail = f"{last.reason}; its undo failed: {outcome.detail}"
+                return Settle(proposal=last.id, state=ProposalState.NOT_RECOVERED, detail=detail)
+            case _ if last.epoch != at.epoch:
+                return Settle(
+                    proposal=last.id,
+                    state=ProposalState.UNKNOWN if is_open else ProposalState.NOT_RECOVERED,
+                    detail=f"{last.reason}; the engine was restarted from empty before its undo had run",
+                )
+            case _:
+                return Execute(proposal=last.id, step_index=step.index, timeout_s=step_seconds(step.action))
+    return _verify(last)
+
+
+def _verify(last: ProposalRecord) -> Verify:
+    check = Plan.from_bytes(last.plan).verify
+    return Verify(proposal=last.id, timeout_s=check.within_s + check.hold_s)
 
 
 def step_seconds(action: PlannedAction) -> int:

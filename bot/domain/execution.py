@@ -10,7 +10,7 @@ from bot.domain.approval import Circumstances, different_people, faithful_plan, 
 from bot.domain.freshness import Freshness, stale
 from bot.domain.frozen import Frozen
 from bot.domain.ids import EffectKey, IncidentId, ProposalId
-from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep
+from bot.domain.plan import UNDO_FROM, Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
@@ -148,8 +148,10 @@ def admit(
             return NotAdmitted(why="the incident is resolved", state=ProposalState.CANCELLED)
         if now >= record.expires_at:
             return NotAdmitted(why="the approval expired before the start", state=ProposalState.EXPIRED)
-    elif record.state is not ProposalState.STARTED:
-        return NotAdmitted(why=f"the proposal is {record.state.value}")
+    elif why := _not_running(
+        record, plan, step_index, around=around, finished=finished, target_holder=target_holder
+    ):
+        return NotAdmitted(why=why)
     if target_holder not in (None, record.id):
         return NotAdmitted(
             why=f"{plan.target} belongs to the running execution {target_holder}",
@@ -160,7 +162,8 @@ def admit(
     step = plan.step(step_index)
     if step is None:
         return NotAdmitted(why=f"the plan has no step {step_index}")
-    if waiting := [s.action.name for s in plan.steps if s.index < step_index and s.index not in finished]:
+    in_order = (*plan.steps, *plan.undo_planned)
+    if waiting := [s.action.name for s in in_order if s.index < step_index and s.index not in finished]:
         return NotAdmitted(why=f"step {waiting[0]} has not finished")
     if step.attempt != last_attempt + 1:
         return NotAdmitted(
@@ -173,6 +176,44 @@ def admit(
         step=step,
         effect_key=plan.effect_key(step),
     )
+
+
+def _not_running(
+    record: ProposalRecord,
+    plan: Plan,
+    step_index: int,
+    *,
+    around: Circumstances,
+    finished: frozenset[int],
+    target_holder: ProposalId | None,
+) -> str:
+    """Return why a step of what has started may not run in this state; "" when it may."""
+    wanted = ProposalState.UNDOING if step_index >= UNDO_FROM else ProposalState.STARTED
+    if record.state is not wanted:
+        return f"the proposal is {record.state.value}"
+    if wanted is ProposalState.STARTED:
+        return ""
+    if target_holder != record.id:
+        return f"{plan.target} does not belong to this execution any more"
+    return why_no_undo(plan, around, finished)
+
+
+def why_no_undo(plan: Plan, around: Circumstances, finished: frozenset[int]) -> str:
+    """Return why the undo may not run by itself; "" when it was approved with the plan and all of that ran.
+
+    *finished* are the steps that ended `DONE`: one that is unknown, or that people told of, is not enough.
+    """
+    if not plan.undo_automatic:
+        return "the plan does not say that its undo runs by itself"
+    if around.is_killed:
+        return "Handrail is stopped (`handrail kill`)"
+    if plan.epoch != around.epoch:
+        return "the approval was given before a restart"
+    if not around.is_incident_open:
+        return "the incident is resolved"
+    if missing := [step.action.name for step in plan.steps if step.index not in finished]:
+        return f"it is not certain that step {missing[0]} ran"
+    return ""
 
 
 def _outdated(

@@ -92,6 +92,29 @@ def compared(plan: Plan, digest: Digest, reads: Reads, at: AwareDatetime) -> Fre
     )
 
 
+def changed_by_others(plan: Plan, basis: Basis, changes: Sequence[ChangeEvent], serving: str | None) -> str:
+    """Return what others changed since the plan was made, in words; "" when only the plan itself did.
+
+    *serving* is the version that the service says it runs; None when nothing is declared that could say so.
+    """
+    meant = basis.reaches or basis.serving
+    if serving is not None and meant is not None and serving != meant:
+        return f"{plan.service} serves {serving} now, not {meant}"
+    for change in changes:
+        if max(change.reported_at, change.live_at) > basis.read_at and not _is_own(plan, basis, change):
+            what = f"{change.service} {change.version or change.flag or ''}".strip()
+            return f"another change was reported since: {change.kind.value} of {what}"
+    return ""
+
+
+def _is_own(plan: Plan, basis: Basis, change: ChangeEvent) -> bool:
+    """Say whether *change* is the suspect, told again, or what the plan itself did to the service."""
+    if change.id == basis.suspect:
+        return True
+    brought = {basis.reaches} if basis.reaches is not None else {value.value for value in plan.parameters}
+    return change.service == plan.service and bool({change.version, change.flag} & brought)
+
+
 def stale(freshness: Freshness | None, record: ProposalRecord, now: AwareDatetime) -> str | None:
     """Return why *freshness* does not speak for the proposal at the store's time *now*; None when it does."""
     if freshness is None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import rfc8785
 from pydantic import AwareDatetime, Field
@@ -22,6 +22,9 @@ from bot.domain.ids import (
 )
 from bot.domain.playbook import Comparison, Fact, Risk
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
+
+UNDO_FROM: Final = 1000
+"""The index of the first step of an undo that runs by itself: a playbook has far fewer steps."""
 
 
 class Question(Frozen):
@@ -145,6 +148,14 @@ class Plan(Frozen):
     verify: Check
     undo_summary: str
     undo_steps: tuple[PlannedAction, ...] = ()
+    undo_attempts: tuple[int, ...] = ()
+    """Which attempt at its effect each step of the undo is; a missing one is the first."""
+    undo_automatic: bool = False
+    """The undo runs once by itself when the plan did not help: it is approved with the plan."""
+    undoes: ProposalId | None = None
+    """The execution that this plan takes back; None for any other plan."""
+    tried: str = ""
+    """What ran before and did not help, for a plan that takes it back."""
     cannot_undo: tuple[str, ...] = ()
     evidence_digest: Digest
     basis: Basis | None = None
@@ -165,8 +176,19 @@ class Plan(Frozen):
     def from_bytes(cls, raw: bytes) -> "Plan":
         return cls.model_validate_json(raw)
 
+    @property
+    def undo_planned(self) -> tuple[PlannedStep, ...]:
+        """Return the steps of an undo that runs by itself; none when people must ask for it."""
+        if not self.undo_automatic:
+            return ()
+        attempts = (*self.undo_attempts, *(1 for _ in self.undo_steps))
+        return tuple(
+            PlannedStep(index=UNDO_FROM + place, attempt=attempts[place], action=action)
+            for place, action in enumerate(self.undo_steps)
+        )
+
     def step(self, index: int) -> PlannedStep | None:
-        return next((step for step in self.steps if step.index == index), None)
+        return next((step for step in (*self.steps, *self.undo_planned) if step.index == index), None)
 
     def effect_key(self, step: PlannedStep) -> EffectKey:
         """Name the effect of *step*, so that the same effect has the same name in a later proposal.

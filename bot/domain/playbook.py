@@ -224,6 +224,11 @@ class Undo(Frozen):
 
     summary: Line
     steps: tuple[PlaybookStep, ...] = ()
+    automatic: bool = Field(
+        default=False,
+        description="Run the steps once by themselves when the plan did not help; the approval is for them "
+        "too.",
+    )
     cannot: tuple[Line, ...] = Field(default=(), description="What stays done whatever is undone.")
 
 
@@ -258,6 +263,8 @@ class Playbook(Frozen):
         names += [step.name for step in all_steps if isinstance(step, EachStep)]
         if doubled := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"step names must differ: {', '.join(doubled)}")
+        if self.undo.automatic and not self.undo.steps:
+            raise ValueError("`undo.automatic` needs `undo.steps`: there is nothing to run")
         if EACH in self.parameters:
             raise ValueError(f"no parameter may be called {EACH!r}: it is the value at hand in a step `each`")
         shown = self.model_dump(mode="json", exclude={"parameters": True, "id": True, "when": True})

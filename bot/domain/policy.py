@@ -153,6 +153,8 @@ class Request(Frozen):
     is_same_plan: bool = True
     """Whether the bytes wished for are the bytes that were shown."""
     executions: tuple[Execution, ...] = ()
+    undoes: ProposalId | None = None
+    """The execution that the plan takes back: a cool-down after that one does not stand in its way."""
     asker: Asker | None = None
     """Who approves; None when only the moment is in question."""
 
@@ -266,7 +268,8 @@ def _about_the_limits(
             yield Rule.TARGETS, f"executions on {count} targets run, and {most} are allowed at once"
     if limits.cool_down_minutes is not None:
         rest = timedelta(minutes=limits.cool_down_minutes)
-        last = max((e.started_at for e in here if e.playbook == request.playbook), default=None)
+        same = (e for e in here if e.playbook == request.playbook and e.proposal != request.undoes)
+        last = max((e.started_at for e in same), default=None)
         if last is not None and request.now < last + rest:
             until = last + rest
             yield Rule.COOL_DOWN, f"{request.playbook} rests for {request.service} until {until:%H:%M:%S} UTC"

@@ -21,6 +21,8 @@ class ProposalState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    UNDOING = "undoing"
+    """It did not help, and its undo runs by itself, as approved with the plan."""
     VERIFIED = "verified"
     NOT_RECOVERED = "not_recovered"
 
@@ -38,7 +40,9 @@ FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
     _S.PROPOSED: frozenset({_S.APPROVED}) | _EXITS,
     _S.APPROVED: frozenset({_S.STARTED}) | _EXITS,
     _S.STARTED: frozenset({_S.DONE, _S.FAILED, _S.UNKNOWN}),
-    _S.DONE: frozenset({_S.VERIFIED, _S.NOT_RECOVERED}),
+    # A stop while the proof is watched fails a plan whose undo would else follow by itself.
+    _S.DONE: frozenset({_S.VERIFIED, _S.NOT_RECOVERED, _S.UNDOING, _S.FAILED}),
+    _S.UNDOING: frozenset({_S.NOT_RECOVERED, _S.UNKNOWN}),
     # A person, the target asked by key, or the signal itself closes what was unknown.
     _S.UNKNOWN: frozenset({_S.DONE, _S.FAILED}),
     _S.FAILED: frozenset(),
@@ -51,7 +55,7 @@ FOLLOWS: dict[ProposalState, frozenset[ProposalState]] = {
 LIVE = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED})
 """States before the start: the proposal can still be stopped."""
 
-HOLDS_TARGET = frozenset({_S.STARTED, _S.DONE, _S.UNKNOWN})
+HOLDS_TARGET = frozenset({_S.STARTED, _S.DONE, _S.UNDOING, _S.UNKNOWN})
 """States in which the target belongs to this execution and no other may start on it."""
 
 

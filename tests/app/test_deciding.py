@@ -53,7 +53,8 @@ async def test_whoever_is_allowed_starts_it(offered: Bot, person: Person) -> Non
     ruling = await offered.press(Action.APPROVE, by=person)
 
     assert (True, 1) == (ruling.is_accepted, len(offered.runner.ran))
-    assert [person.id] == [approval.user_id for approval in (await offered.the_last()).approvals]
+    first = (await offered.world.gate.proposals(ID))[0]
+    assert [person.id] == [approval.user_id for approval in first.approvals]
     assert [] == offered.told(person)
 
 

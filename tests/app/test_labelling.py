@@ -221,7 +221,7 @@ async def test_a_rollback_of_the_suspect_that_recovered_is_a_label(offered: Bot)
 async def test_a_rollback_that_did_not_help_speaks_weakly_against_the_suspect(offered: Bot) -> None:
     await offered.press(Action.APPROVE)
 
-    assert ProposalState.NOT_RECOVERED is await offered.state()
+    assert ProposalState.PROPOSED is await offered.state(), "the undo waits on the card"
     (label,) = await the_labels(offered)
     assert (label.verdict, label.source) == (Verdict.NOT_IT, LabelSource.NO_RECOVERY)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.runners.waiting import CheckRunner, PauseRunner
-from bot.app.remediate import is_healthy, watch
+from bot.app.watching import is_healthy, watch
 from bot.app.world import Manners
 from bot.domain.approval import Action
 from bot.domain.execution import Result, StepOutcome
@@ -99,14 +99,14 @@ async def a_finished_bot(*values: float | None) -> Bot:
 async def test_m_nan_without_proof_the_incident_is_not_recovered(values: tuple[float | None, ...]) -> None:
     bot = await a_finished_bot(*values)
 
-    offer = bot.card.offer
-    assert offer is not None
-    assert (ProposalState.NOT_RECOVERED, True) == (offer.state, offer.may_propose_again)
-    assert offer.outcome.startswith("Did not recover: error_ratio is ")
+    first, undo = await bot.world.gate.proposals(ID)
+    assert (ProposalState.NOT_RECOVERED, ProposalState.PROPOSED) == (first.state, undo.state)
+    assert first.reason.startswith("error_ratio is ")
 
 
 async def test_after_a_plan_that_did_not_help_another_may_be_tried() -> None:
     bot = await a_finished_bot(0.3)
+    await bot.press(Action.DENY)
     await bot.press(Action.PROPOSE_AGAIN)
     bot.signals.values = [0.0]
     await bot.press(Action.APPROVE)

@@ -19,9 +19,10 @@ from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.pass_on import pass_on
-from bot.app.remediate import run_step, verify
+from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
+from bot.app.verifying import verify
 from bot.app.world import Manners, World
 from bot.domain.approval import Action, Click, Ruling
 from bot.domain.audit import Entry

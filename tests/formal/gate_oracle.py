@@ -10,7 +10,7 @@ LIVE = ("pending", "proposed", "approved")
 HOLDS = ("started", "done", "unknown")
 NEXT = {
     "started": ("done", "failed", "unknown"),
-    "done": ("verified", "not_recovered"),
+    "done": ("verified", "not_recovered", "failed"),
     "unknown": ("done", "failed"),
 }
 ASK_AGAIN = ("expired", "denied", "cancelled", "superseded", "failed", "not_recovered")

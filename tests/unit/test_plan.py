@@ -24,7 +24,7 @@ from bot.domain.plan import (
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 from tests.builders import NOW, a_check, a_plan, a_request
 
-DIGEST = "ee7f10b89cf37cc8ae30afe083e13bf770caffa77722ef0a186ac0294688a6fe"
+DIGEST = "8c97a79581222bd6af51411e0dea0482b3ecfe6eac6a5d96e7d450e6dd726ec7"
 
 
 def test_the_bytes_of_a_plan_read_back_as_the_plan() -> None:

@@ -20,7 +20,7 @@ _SHOWS_PLAN = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED, _S.STARTED, _S.UN
 _MAY_PROPOSE_AGAIN = frozenset(
     {_S.EXPIRED, _S.DENIED, _S.CANCELLED, _S.SUPERSEDED, _S.FAILED, _S.NOT_RECOVERED}
 )
-_HAS_RUN = frozenset({_S.DONE, _S.VERIFIED, _S.NOT_RECOVERED})
+_HAS_RUN = frozenset({_S.DONE, _S.UNDOING, _S.VERIFIED, _S.NOT_RECOVERED})
 _MARKS = {
     ProgressKind.RUNNING: "…",
     ProgressKind.DONE: "✓",
@@ -35,6 +35,7 @@ _STATES = {
     _S.APPROVED: "Approved, starts now",
     _S.STARTED: "Running",
     _S.DONE: "Done, the proof is being watched",
+    _S.UNDOING: "Did not help, its undo runs as approved with it",
     _S.FAILED: "Failed",
     _S.UNKNOWN: "Unknown whether it ran: somebody must look",
     _S.VERIFIED: "Recovered",

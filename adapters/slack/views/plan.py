@@ -24,6 +24,8 @@ from bot.domain.execution import is_idempotent
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice, TargetAction
 
+_UNASKED = " If the proof fails, the undo steps run by themselves, once: this approval is for them too."
+
 
 def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]:
     """Return what a person weighs before the decision: what runs, what it cannot take back, who may say yes.
@@ -36,12 +38,13 @@ def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]
     """
     return [
         *_labelled("Proposed", plan.title),
+        *_labelled("Tried before", plan.tried),
         Mrkdwn(f"Risk {bold(escape(plan.risk.value))} · on {code(plan.target)}"),
         *_labelled("Effect", plan.expects),
         *(part for step in plan.steps for part in _step(step)),
         *_already_done(plan.already_done),
         join([bold(escape("Proof:")), _check_terms(plan.verify)], " "),
-        *_labelled("Undo", plan.undo_summary),
+        *_labelled("Undo", f"{plan.undo_summary}{_UNASKED if plan.undo_automatic else ''}"),
         *(part for text in plan.cannot_undo for part in _labelled("Cannot be undone", text)),
         *_who(plan, mentions=mentions, on_call=on_call),
     ]

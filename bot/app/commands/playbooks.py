@@ -11,10 +11,10 @@ from bot.app.commands.finding import find_to_change, named_by
 from bot.app.commands.people import member
 from bot.app.investigate import drafted, investigate
 from bot.app.propose import is_live
-from bot.app.remediate import is_healthy
 from bot.app.show import show
 from bot.app.similar import suspect_of
 from bot.app.stop import stop as stop_incident
+from bot.app.watching import is_healthy
 from bot.app.wording import clock_time, counted
 from bot.app.world import World
 from bot.domain.catalogue import Signal
@@ -23,15 +23,13 @@ from bot.domain.errors import HandrailError
 from bot.domain.ids import PlaybookId
 from bot.domain.person import Person
 from bot.domain.plan import Plan
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.proposal import HOLDS_TARGET, ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.ports import Reading
 
 log = structlog.get_logger()
 
-_DECIDED = frozenset(
-    {ProposalState.APPROVED, ProposalState.STARTED, ProposalState.DONE, ProposalState.UNKNOWN}
-)
+_DECIDED = HOLDS_TARGET | {ProposalState.APPROVED}
 
 
 async def propose(world: World, question: Question) -> Answer:

@@ -84,7 +84,7 @@ def _waits_for(record: IncidentRecord, last: ProposalRecord | None) -> str:
     match last.state if last else None:
         case ProposalState.PENDING | ProposalState.PROPOSED:
             return "somebody who approves or denies what is proposed"
-        case ProposalState.APPROVED | ProposalState.STARTED | ProposalState.DONE:
+        case ProposalState.APPROVED | ProposalState.STARTED | ProposalState.DONE | ProposalState.UNDOING:
             return "the end of what was approved"
         case ProposalState.UNKNOWN:
             return "somebody who says on the card whether the step ran"

@@ -1,0 +1,93 @@
+"""Take back what did not help: propose the undo, or say why it may not run by itself."""
+
+import structlog
+
+from bot.app.freshness import basis_of, foreign_changes
+from bot.app.previewing import with_previews
+from bot.app.propose import after_earlier_attempts, under_policy
+from bot.app.world import World
+from bot.domain.errors import HandrailError, Unavailable
+from bot.domain.ids import ProposalId
+from bot.domain.on_record import OnRecord
+from bot.domain.plan import UNDO_FROM, Plan, PlannedStep
+from bot.domain.proposal import ProposalRecord, ProposalState
+
+log = structlog.get_logger()
+
+
+async def propose_undo(world: World, proposal: ProposalId) -> None:
+    """Propose to take back an execution that did not help; doing it twice is harmless.
+
+    A ground that cannot be read leaves it unproposed, and the card says so.
+    """
+    record = await world.gate.proposal(proposal)
+    found = await world.gate.on_record(record.incident) if record is not None else None
+    if record is None or found is None or not _is_to_take_back(record, found):
+        return
+    try:
+        plan = await _undo_of(world, record, found)
+        made = await world.gate.propose(plan)
+    except HandrailError as exc:
+        world.telemetry.degraded("proposal of the undo")
+        await world.gate.remark(proposal, f"{record.reason}; its undo is not proposed: {exc}")
+        return
+    log.info("undo_proposed", proposal_id=made.id, undoes=proposal)
+
+
+def _is_to_take_back(record: ProposalRecord, found: OnRecord) -> bool:
+    """Say whether *record* is the last word on an open incident, did not help, and can be taken back."""
+    plan = Plan.from_bytes(record.plan)
+    has_begun = any(c.proposal_id == record.id and c.step_index >= UNDO_FROM for c in found.claims)
+    is_last = bool(found.proposals) and found.proposals[-1].id == record.id
+    is_open = found.record is not None and found.record.incident.is_open
+    is_wanted = bool(plan.undo_steps) and plan.undoes is None and not has_begun
+    return record.state is ProposalState.NOT_RECOVERED and is_last and is_open and is_wanted
+
+
+async def _undo_of(world: World, record: ProposalRecord, found: OnRecord) -> Plan:
+    """Return the plan that runs the undo's steps as they were shown with the plan that did not help.
+
+    Raises:
+        Unavailable: its ground cannot be read.
+    """
+    tried = Plan.from_bytes(record.plan)
+    suspect = tried.basis.suspect if tried.basis else None
+    basis = await basis_of(world, tried.service, await world.ledger.get(suspect) if suspect else None)
+    names = ", ".join(approval.name for approval in record.approvals)
+    draft = tried.model_copy(
+        update={
+            "number": record.number + 1,
+            "epoch": found.epoch,
+            "title": f"Undo: {tried.title}",
+            "button": "Approve the undo",
+            "expects": tried.undo_summary,
+            "steps": tuple(
+                PlannedStep(index=index, attempt=1, action=action)
+                for index, action in enumerate(tried.undo_steps)
+            ),
+            "already_done": (),
+            "undo_summary": "What was tried can be proposed again.",
+            "undo_steps": (),
+            "undo_attempts": (),
+            "undo_automatic": False,
+            "undoes": record.id,
+            "tried": f"{tried.title}, approved by {names}. It ran, and it did not help: {record.reason}.",
+            "basis": basis,
+            "preview_digest": None,
+            "expires_at": found.now + world.manners.approval_ttl,
+        }
+    )
+    plan = after_earlier_attempts(draft, found.claims, found.proposals)
+    return await with_previews(world, under_policy(plan, world.policies.current(), found.now, None))
+
+
+async def why_not_unasked(world: World, plan: Plan) -> str:
+    """Return why an undo should not run without being asked for again; "" when nothing speaks against it.
+
+    Somebody may have changed the service since the plan ran: its undo would take that away.
+    """
+    try:
+        others = await foreign_changes(world, plan)
+    except Unavailable as exc:
+        return str(exc)
+    return others
