@@ -9,6 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from bot.app.freshness import look
 from bot.app.investigate import investigate
+from bot.app.pager_state import have_pager
 from bot.app.permitting import who_and_whether
 from bot.app.remediate import check_again
 from bot.app.show import show
@@ -169,7 +170,7 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
         if failure is not None:
             raise failure
     if click.action is Action.APPROVE and ruling.state is ProposalState.APPROVED:
-        await _acknowledge(world, proposal.incident)  # Last: a slow pager must not hold up the start.
+        await _acknowledge(world, proposal)  # Last: a slow pager must not hold up the start.
 
 
 async def _in_view(world: World, click: Click, work: Coroutine[object, object, None], said: str) -> None:
@@ -194,11 +195,11 @@ async def _propose_again(world: World, click: Click, proposal: ProposalRecord) -
         await world.chat.tell(click.channel, click.user_id, f"Nothing was proposed again: {exc}.")
 
 
-async def _acknowledge(world: World, incident: IncidentId) -> None:
+async def _acknowledge(world: World, proposal: ProposalRecord) -> None:
     if not world.manners.acknowledge_on_approval:
         return
     try:
-        await world.incidents.acknowledge(incident)
+        await have_pager(world, "acknowledge", proposal.incident, proposal.id)
     except HandrailError:
         # The approval stands whether or not the pager heard of it; the card shows the approval.
         world.telemetry.degraded("PagerDuty acknowledge")

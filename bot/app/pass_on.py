@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from bot.app.pager_state import have_pager
 from bot.app.report import post_once
 from bot.app.world import World
 from bot.domain.errors import Invalid, NotFound
@@ -31,7 +32,7 @@ async def pass_on(world: World, incident_id: IncidentId, *, sleep: Sleep = async
     for member in (await world.groups.company(incident_id)).merged:
         await _note(world, record, member, recovered, sleep)
         if recovered is not None and world.manners.resolve_when_recovered and member.is_open:
-            await _resolve(world, member)
+            await _resolve(world, record, member)
 
 
 async def _note(
@@ -67,8 +68,8 @@ def _text(record: IncidentRecord, member: Member, recovered: ProposalRecord | No
     return " ".join(said)
 
 
-async def _resolve(world: World, member: Member) -> None:
+async def _resolve(world: World, record: IncidentRecord, member: Member) -> None:
     try:
-        await world.incidents.resolve(member.incident)
+        await have_pager(world, "resolve", member.incident, f"{record.id} life {record.life}")
     except (Invalid, NotFound):
         return  # Somebody was quicker: it is resolved, or gone.

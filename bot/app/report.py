@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from bot.app.pager_state import have_pager
 from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.audit import Entry
@@ -70,7 +71,7 @@ async def resolve_if_recovered(world: World, incident_id: IncidentId) -> None:
     if record is None or not record.incident.is_open or not await _is_recovered(world, record):
         return
     try:
-        await world.incidents.resolve(incident_id)
+        await have_pager(world, "resolve", incident_id, f"life {record.life}")
     except (Invalid, NotFound):
         return  # Somebody was quicker: it is resolved, or gone.
 

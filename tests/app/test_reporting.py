@@ -1,8 +1,13 @@
 """The summary: once in the thread, once in the pager, whatever answers are lost."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
 from adapters.store.signing import verifies
+from bot.app.report import resolve_if_recovered
+from bot.app.world import Manners
 from bot.domain.approval import Action
 from bot.domain.audit import Act
 from bot.domain.checkpoint import checkpoints_in
@@ -10,7 +15,7 @@ from bot.domain.errors import NotFound, Unavailable
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentEventKind
 from bot.domain.proposal import ProposalState
-from tests.app.world import Bot, a_bot, a_resolved, with_world
+from tests.app.world import CHANNEL, Bot, a_bot, a_resolved, with_world
 from tests.builders import INCIDENT, an_incident
 
 ID = IncidentId(INCIDENT)
@@ -214,3 +219,35 @@ async def test_an_incident_without_a_card_has_no_summary() -> None:
     await bot.wind_up()
 
     assert (0, 0) == await the_posts(bot)
+
+
+@pytest.mark.parametrize("way", ["acknowledge", "resolve"])
+async def test_a_state_that_the_pager_takes_is_on_record_before_it_is_sent(way: str) -> None:
+    is_resolved = way == "resolve"
+    manners = Manners(
+        CHANNEL,
+        timedelta(minutes=15),
+        acknowledge_on_approval=not is_resolved,
+        resolve_when_recovered=is_resolved,
+    )
+    bot = a_bot(manners=manners)
+    written: list[list[str]] = []
+
+    async def posts() -> list[str]:
+        return [one.act for one in await bot.entries(INCIDENT) if f"pagerduty:{way}:" in one.body]
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return self._noting if name == way else getattr(bot.pager, name)
+
+        async def _noting(self, incident: IncidentId) -> None:
+            written.append(await posts())
+            await getattr(bot.pager, way)(incident)
+
+    watched = with_world(bot, incidents=Watched())
+    await watched.begin()
+    bot.signals.values = [0.3, 0.0]
+    await watched.press(Action.APPROVE)
+    await resolve_if_recovered(watched.world, ID)
+
+    assert ([["post_claimed"]], ["post_claimed", "post_sent"]) == (written, await posts())
