@@ -15,7 +15,7 @@ from adapters.clock import SystemClock
 from adapters.engine.embedded.temporal import find_temporal
 from adapters.engine.embedded.valkey import find_valkey
 from adapters.evidence.signals import ServiceSignals
-from adapters.finding import Finding, Verdict
+from adapters.finding import Fails, Finding, Verdict, Warns
 from adapters.ground import Files, read_files
 from adapters.llm.checking import check_models
 from adapters.llm.prompts import read_prompts
@@ -30,14 +30,6 @@ from adapters.wiring import model_config
 from bot.domain.errors import HandrailError, Invalid
 
 EACH_S = 10.0
-
-
-class _Warn(Exception):
-    """Works, but not as well as it could; the two arguments are what is so and the remedy."""
-
-
-class _Fails(Exception):
-    """Does not work, with a remedy of its own; the two arguments are what is so and the remedy."""
 
 
 class Stopwatch:
@@ -110,9 +102,9 @@ async def _look(what: str, look: Look, remedy: str) -> Finding:
     try:
         async with asyncio.timeout(EACH_S):
             said = await look(watch)
-    except _Warn as exc:
+    except Warns as exc:
         return Finding(what=what, verdict=Verdict.WARNING, said=str(exc.args[0]), remedy=str(exc.args[1]))
-    except _Fails as exc:
+    except Fails as exc:
         return _failed(what, str(exc.args[0]), str(exc.args[1]))
     except TimeoutError:
         return _failed(what, f"no answer within {EACH_S:g} s", remedy)
@@ -135,11 +127,11 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
             wrong = f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}"
             raise Invalid(wrong)
         if missing := sorted(set(bot_scopes()) - set(installation.scopes)):
-            raise _Warn(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
+            raise Warns(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
         named = _named_channels(settings, files)
         found = {channel: await channel_problem(api, channel) for channel in named}
     if problems := [f"{named[channel]}: {problem}" for channel, problem in found.items() if problem]:
-        raise _Fails(
+        raise Fails(
             "; ".join(problems), "cards would reach nobody there: do what each says, then check again"
         )
     return f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}"
@@ -169,7 +161,7 @@ async def _pagerduty(settings: Settings, watch: Stopwatch) -> str:
     finally:
         await api.aclose()
     if not users:
-        raise _Warn(
+        raise Warns(
             f"no user has the e-mail {settings.pagerduty_from_email}: notes would be refused",
             "set PAGERDUTY_FROM_EMAIL to a user of the account",
         )
@@ -187,7 +179,7 @@ async def _redis(settings: Settings, watch: Stopwatch) -> str:
     finally:
         await inbox.aclose()
     if durability.is_durable is False:
-        raise _Warn(
+        raise Warns(
             f"it forgets: appendonly {durability.append_only}, maxmemory-policy {durability.eviction}",
             "set appendonly yes, appendfsync always, maxmemory-policy noeviction",
         )
@@ -225,7 +217,7 @@ async def _engine(settings: Settings, watch: Stopwatch) -> str:
 async def _model(settings: Settings, watch: Stopwatch) -> str:
     config = model_config(settings)
     if config is None:
-        raise _Warn("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
+        raise Warns("no OPENAI_API_KEY: the rules speak alone", "set one if a model should add its words")
     checks = await check_models(config)
     watch.slowest_s = max(check.milliseconds for check in checks) / 1000
     if bad := [check for check in checks if not check.is_ok]:
@@ -249,5 +241,5 @@ async def _signals(files: Files, watch: Stopwatch) -> str:
                 if reading.value is None and "not yet watched" not in reading.why:
                     silent.append(f"{name}.{signal_name}: {reading.why}")
     if silent:
-        raise _Warn("; ".join(silent), "recovery cannot be proven without the signal")
+        raise Warns("; ".join(silent), "recovery cannot be proven without the signal")
     return f"all answered at {datetime.now(UTC):%H:%M:%S} UTC"

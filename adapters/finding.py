@@ -21,3 +21,11 @@ class Finding(Frozen):
     said: str = ""
     remedy: str = ""
     latency_ms: float | None = None
+
+
+class Warns(Exception):
+    """Works, but not as well as it could; the two arguments are what is so and the remedy."""
+
+
+class Fails(Exception):
+    """Does not work, with a remedy of its own; the two arguments are what is so and the remedy."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 
 import typer
 from rich.console import Console
@@ -12,7 +12,8 @@ from rich.text import Text
 
 from adapters.checking import check_all
 from adapters.finding import Finding, Verdict
-from adapters.settings import InvalidSettings, read_settings
+from adapters.security.checking import Asked, check_security
+from adapters.settings import InvalidSettings, Settings, read_settings
 
 _MARK = {
     Verdict.OK: "[green]ok[/green]",
@@ -23,12 +24,23 @@ _MARK = {
 
 def look_at_all(*, as_json: bool) -> int:
     """Print one finding for each part; return the exit code."""
+    return _looked_at(check_all, as_json=as_json)
+
+
+def look_at_security(*, url: str | None, checkpoint: str | None, as_json: bool) -> int:
+    """Print one finding for each promise of a running deployment; return the exit code."""
+    return _looked_at(
+        lambda settings: check_security(Asked(settings, url=url, checkpoint=checkpoint)), as_json=as_json
+    )
+
+
+def _looked_at(check: Callable[[Settings], Coroutine[None, None, list[Finding]]], *, as_json: bool) -> int:
     try:
         settings = read_settings(os.environ)
     except InvalidSettings as exc:
         _print([_wrong(line) for line in str(exc).splitlines()], as_json=as_json)
         return 2
-    findings = asyncio.run(check_all(settings))
+    findings = asyncio.run(check(settings))
     _print(findings, as_json=as_json)
     return 1 if any(finding.verdict is Verdict.FAILED for finding in findings) else 0
 

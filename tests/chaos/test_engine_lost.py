@@ -1,5 +1,6 @@
-"""The engine's file is damaged or gone: a new epoch, open incidents go on, and no earlier approval counts."""
+"""The engine's file or the record is damaged, gone or older: a new epoch, and no earlier approval counts."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -50,3 +51,25 @@ async def test_e_rollback_a_lost_engine_voids_the_old_button_and_offers_a_new_on
     assert refusal.startswith("The proposal was withdrawn: it was made before a restart")
     assert untouched == effects
     assert [effect["after"] for effect in (await rig.stage.effects())[len(effects) :]] == ["41"]
+
+
+@pytest.mark.heavy
+async def test_e_rollback_an_older_record_that_is_put_back_voids_its_button(rig: Rig) -> None:
+    """In the copy the button waits; in what the copy lacks somebody had denied it."""
+    incident, card = await rig.offered()
+    await rig.stop()
+    record, copy = rig.data / "audit.db", rig.data.parent / "copy.db"
+    shutil.copy(record, copy)
+    await rig.start()
+    await rig.press(ALICE.id, card, "handrail.deny")
+    await rig.card(incident.id, "Denied")
+    effects = await rig.stage.effects()
+    await rig.stop()
+    shutil.copy(copy, record)
+
+    await rig.start()
+    await rig.card(incident.id, "Approve")
+    refusal = await rig.press_and_hear(ALICE.id, card)
+
+    assert refusal.startswith("The proposal was withdrawn: it was made before a restart")
+    assert await rig.stage.effects() == effects
