@@ -51,7 +51,15 @@ class StoredIncidentBook:
 
 
 def _see(tx: Transaction, incident: Incident, heard_as: str = "") -> IncidentRecord:
-    known = tx.rows.incidents.get(incident.id)
+    record = _seen(tx, tx.rows.incidents.get(incident.id), incident, heard_as)
+    tx.rows.incidents.put(record, is_sighting=True)
+    return record
+
+
+def _seen(
+    tx: Transaction, known: IncidentRecord | None, incident: Incident, heard_as: str = ""
+) -> IncidentRecord:
+    """Return what is remembered from now on, with its entries written; the row is the caller's to put."""
     if known is None:
         record = IncidentRecord(incident=incident, seen_at=tx.now, heard_as=heard_as)
         tx.append(entries.incident_met(Act.SEEN, record))
@@ -60,7 +68,6 @@ def _see(tx: Transaction, incident: Incident, heard_as: str = "") -> IncidentRec
     if record.resolved_at is None and not incident.is_open:
         record = record.model_copy(update={"resolved_at": tx.now})
         tx.append(entries.incident_met(Act.RESOLVED, record))
-    tx.rows.incidents.put(record, is_sighting=True)
     return record
 
 
@@ -69,10 +76,11 @@ def _learn(
 ) -> IncidentRecord:
     known = _known(tx, incident.id)
     # Read before this: whoever resolved it since then is right.
-    record = known if known.resolved_at is not None else _see(tx, incident)
+    is_open = known.resolved_at is None
+    record = _seen(tx, known, incident) if is_open else known
     told = {"on_call": on_call.users, "on_call_names": on_call.names} if on_call is not None else {}
     record = record.model_copy(update={"assessment": assessment, **told})
-    tx.rows.incidents.put(record)
+    tx.rows.incidents.put(record, is_sighting=is_open)
     return record
 
 

@@ -4,10 +4,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Connection, Select, Table, insert, select
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select
 
 from adapters.store.sql.label_tables import diagnoses, opinions
 from adapters.store.sql.reading import read_json
@@ -17,25 +17,28 @@ from bot.domain.ids import IncidentId
 
 M = TypeVar("M", bound=BaseModel)
 
+# Made once: every card needs both, and making a statement costs more than running it.
+_GET: Final = select(diagnoses.c.facts).where(diagnoses.c.id == bindparam("wanted"))
+_ADD: Final = insert(diagnoses)
+
 
 @dataclass(frozen=True)
 class SqlDiagnoses:
     connection: Connection
 
     def get(self, diagnosis: DiagnosisId) -> Diagnosed | None:
-        text = self.connection.scalar(select(diagnoses.c.facts).where(diagnoses.c.id == diagnosis))
+        text = self.connection.scalar(_GET, {"wanted": diagnosis})
         return read_json(Diagnosed, text) if text is not None else None
 
     def add(self, diagnosis: Diagnosed, snapshot: bytes) -> None:
-        self.connection.execute(
-            insert(diagnoses).values(
-                id=diagnosis.id,
-                incident=diagnosis.incident,
-                at=diagnosis.at,
-                facts=diagnosis.model_dump_json(),
-                snapshot=zlib.compress(snapshot),
-            )
-        )
+        columns = {
+            "id": diagnosis.id,
+            "incident": diagnosis.incident,
+            "at": diagnosis.at,
+            "facts": diagnosis.model_dump_json(),
+            "snapshot": zlib.compress(snapshot),
+        }
+        self.connection.execute(_ADD, columns)
 
     def add_opinion(self, opinion: Opined, dossier: bytes | None) -> None:
         if self.connection.scalar(select(opinions.c.id).where(opinions.c.id == opinion.id)) is not None:

@@ -19,6 +19,7 @@ _LOCK_WAIT_MS = 5000  # Our choice: beyond it the person is told that the store 
 _SWITCH_PAUSE_S = 0.01
 _CHAIN_LOCK = 0x68616E647261696C  # "handrail": every writer of the chain takes this advisory lock first.
 _WRITES: Final = "handrail_writes"
+_NOW: Final = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
 class Dialect(Protocol):
@@ -91,7 +92,7 @@ class Sqlite:
         connection.execution_options(**{_WRITES: is_writing}).begin()
 
     def now(self, connection: Connection) -> datetime:
-        told = connection.scalar(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"))
+        told = connection.exec_driver_sql(_NOW).scalar()
         return datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
 
     def _refuse_another_file(self) -> None:

@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from adapters.store.rows import Post
 from adapters.store.sql.reading import read_json
 from adapters.store.sql.tables import incidents, posts
 from bot.domain.ids import IncidentId
 from bot.domain.record import IncidentRecord
+
+# Made once: each is needed several times for every card, and making one costs more than running it.
+_GET: Final = select(incidents.c.snapshot).where(incidents.c.id == bindparam("wanted"))
+_CHANGE: Final = update(incidents).where(incidents.c.id == bindparam("wanted"))
+_ADD: Final = insert(incidents)
+_LAST_SIGHTING: Final = select(func.max(incidents.c.sighting))
+_GET_POST: Final = select(posts).where(posts.c.key == bindparam("wanted"))
+_CHANGE_POST: Final = update(posts).where(posts.c.key == bindparam("wanted"))
+_ADD_POST: Final = insert(posts)
 
 
 @dataclass(frozen=True)
@@ -20,8 +29,8 @@ class SqlIncidents:
     connection: Connection
 
     def get(self, incident: IncidentId) -> IncidentRecord | None:
-        found = self._read(select(incidents.c.snapshot).where(incidents.c.id == incident))
-        return found[0] if found else None
+        text = self.connection.scalar(_GET, {"wanted": incident})
+        return read_json(IncidentRecord, text) if text is not None else None
 
     def put(self, record: IncidentRecord, *, is_sighting: bool = False) -> None:
         values: dict[str, object] = {
@@ -31,12 +40,11 @@ class SqlIncidents:
         }
         if is_sighting:
             values["sighting"] = self._next_sighting()
-        changed = self.connection.execute(
-            update(incidents).where(incidents.c.id == record.id).values(**values)
-        )
+        changed = self.connection.execute(_CHANGE, {"wanted": record.id, **values})
         if changed.rowcount == 0:
-            values.setdefault("sighting", self._next_sighting())
-            self.connection.execute(insert(incidents).values(id=record.id, **values))
+            if not is_sighting:
+                values["sighting"] = self._next_sighting()
+            self.connection.execute(_ADD, {"id": record.id, **values})
 
     def open(self) -> Sequence[IncidentRecord]:
         return self._read(
@@ -54,7 +62,7 @@ class SqlIncidents:
         return [read_json(IncidentRecord, text) for text in self.connection.scalars(query)]
 
     def _next_sighting(self) -> int:
-        last = self.connection.scalar(select(func.max(incidents.c.sighting)))
+        last = self.connection.scalar(_LAST_SIGHTING)
         return (last or 0) + 1
 
 
@@ -63,7 +71,7 @@ class SqlPosts:
     connection: Connection
 
     def get(self, key: str) -> Post | None:
-        row = self.connection.execute(select(posts).where(posts.c.key == key)).one_or_none()
+        row = self.connection.execute(_GET_POST, {"wanted": key}).one_or_none()
         return _post(row) if row is not None else None
 
     def all(self) -> Sequence[Post]:
@@ -71,9 +79,9 @@ class SqlPosts:
 
     def put(self, post: Post) -> None:
         values = {"sent": int(post.is_sent), "possibly_double": int(post.possibly_double)}
-        changed = self.connection.execute(update(posts).where(posts.c.key == post.key).values(**values))
+        changed = self.connection.execute(_CHANGE_POST, {"wanted": post.key, **values})
         if changed.rowcount == 0:
-            self.connection.execute(insert(posts).values(key=post.key, incident=post.incident, **values))
+            self.connection.execute(_ADD_POST, {"key": post.key, "incident": post.incident, **values})
 
 
 def _post(row: Row[Any]) -> Post:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, text, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, update
 
 from adapters.store.sql.tables import ARCHIVING_POSTGRES, ARCHIVING_SQLITE, audit, meta
 from bot.domain.audit import Entry
 from bot.domain.ids import Digest, IncidentId
 from bot.domain.seal import PublicKey, Seal, Signature
 
-# Made once: every entry needs both, and making a statement costs more than running it.
+# Made once: every entry needs them, and making a statement costs more than running it.
 _LAST: Final = select(audit).order_by(audit.c.seq.desc()).limit(1)
 _ADD: Final = insert(audit)
+_NUMBER: Final = select(meta.c.value).where(meta.c.key == bindparam("wanted"))
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -119,7 +120,7 @@ class SqlSwitches:
         self.set_number("epoch", epoch)
 
     def number(self, key: str) -> int:
-        return self.connection.scalar(select(meta.c.value).where(meta.c.key == key)) or 0
+        return self.connection.scalar(_NUMBER, {"wanted": key}) or 0
 
     def set_number(self, key: str, value: int) -> None:
         changed = self.connection.execute(update(meta).where(meta.c.key == key).values(value=value))

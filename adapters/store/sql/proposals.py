@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 
 from adapters.store.rows import Decided, Decision
 from adapters.store.sql.reading import read_json
@@ -16,6 +16,16 @@ from bot.domain.ids import ClickId, IncidentId, ProposalId
 from bot.domain.proposal import LIVE, Approval, ProposalRecord
 
 _APPROVALS = TypeAdapter(tuple[Approval, ...])
+# Made once: each is needed several times for every card, and making one costs more than running it.
+_GET: Final = select(proposals).where(proposals.c.id == bindparam("wanted"))
+_OF_INCIDENT: Final = (
+    select(proposals).where(proposals.c.incident == bindparam("wanted")).order_by(proposals.c.number)
+)
+_CHANGE: Final = update(proposals).where(proposals.c.id == bindparam("wanted"))
+_ADD: Final = insert(proposals)
+_FIXED: Final = {"id", "incident", "number", "epoch", "digest", "plan", "created_at", "expires_at"}
+_ANSWER: Final = select(decisions.c.answer).where(decisions.c.click_id == bindparam("wanted"))
+_ADD_DECISION: Final = insert(decisions)
 
 
 @dataclass(frozen=True)
@@ -23,8 +33,8 @@ class SqlProposals:
     connection: Connection
 
     def get(self, proposal: ProposalId) -> ProposalRecord | None:
-        found = self._read(select(proposals).where(proposals.c.id == proposal))
-        return found[0] if found else None
+        row = self.connection.execute(_GET, {"wanted": proposal}).one_or_none()
+        return _record(row) if row is not None else None
 
     def put(self, record: ProposalRecord) -> None:
         changing = {
@@ -36,19 +46,12 @@ class SqlProposals:
             "approvals": _APPROVALS.dump_json(record.approvals).decode(),
             "denied_by": record.denied_by,
         }
-        changed = self.connection.execute(
-            update(proposals).where(proposals.c.id == record.id).values(**changing)
-        )
+        changed = self.connection.execute(_CHANGE, {"wanted": record.id, **changing})
         if changed.rowcount == 0:
-            fixed = record.model_dump(
-                include={"id", "incident", "number", "epoch", "digest", "plan", "created_at", "expires_at"}
-            )
-            self.connection.execute(insert(proposals).values(**fixed, **changing))
+            self.connection.execute(_ADD, {**record.model_dump(include=_FIXED), **changing})
 
     def of_incident(self, incident: IncidentId) -> Sequence[ProposalRecord]:
-        return self._read(
-            select(proposals).where(proposals.c.incident == incident).order_by(proposals.c.number)
-        )
+        return [_record(row) for row in self.connection.execute(_OF_INCIDENT, {"wanted": incident})]
 
     def live(self) -> Sequence[ProposalRecord]:
         return self._read(
@@ -78,25 +81,24 @@ class SqlDecisions:
     connection: Connection
 
     def answer(self, click: ClickId) -> Ruling | None:
-        text = self.connection.scalar(select(decisions.c.answer).where(decisions.c.click_id == click))
+        text = self.connection.scalar(_ANSWER, {"wanted": click})
         return read_json(Ruling, text) if text is not None else None
 
     def add(self, decision: Decision) -> None:
         click = decision.click
-        self.connection.execute(
-            insert(decisions).values(
-                click_id=click.id,
-                proposal=click.proposal_id,
-                action=click.action.value,
-                user=click.user_id,
-                team=click.team_id,
-                digest=click.digest,
-                allowed=int(decision.permission.allowed),
-                grounds=decision.permission.grounds,
-                answer=decision.ruling.model_dump_json(),
-                at=decision.at,
-            )
-        )
+        columns = {
+            "click_id": click.id,
+            "proposal": click.proposal_id,
+            "action": click.action.value,
+            "user": click.user_id,
+            "team": click.team_id,
+            "digest": click.digest,
+            "allowed": int(decision.permission.allowed),
+            "grounds": decision.permission.grounds,
+            "answer": decision.ruling.model_dump_json(),
+            "at": decision.at,
+        }
+        self.connection.execute(_ADD_DECISION, columns)
 
     def all(self) -> Sequence[Decided]:
         columns = (decisions.c.click_id, decisions.c.proposal, decisions.c.user, decisions.c.answer)
