@@ -19,7 +19,6 @@ from bot.ports import Inbox
 log = structlog.get_logger()
 
 WITNESS_EVERY_S = 5.0  # Our choice: what was changed behind our back is told this much later.
-PAINT_EVERY_S = 5.0  # Our choice: a storm has two messages in a channel that takes one a second.
 
 
 @asynccontextmanager
@@ -32,7 +31,7 @@ async def working(
         beside(Dispatcher(inbox, Handlers(world).by_stream()).run()),
         beside(_reconcile_for_ever(world, reconcile_every_s)),
         beside(signals.watch(watched)),
-        beside(_paint_for_ever(world)),
+        beside(paint_for_ever(world)),
         beside(_witness_for_ever(witness)),
     ):
         yield
@@ -55,7 +54,7 @@ def _say_failure(task: asyncio.Task[object]) -> None:
         log.error("background_work_failed", exc_info=exc)
 
 
-async def _paint_for_ever(world: World) -> None:
+async def paint_for_ever(world: World) -> None:
     """Draw storms and threads when there may be something to draw, never oftener than people can read."""
     painter, is_waiting = Painter(world), False
     while True:
@@ -69,7 +68,7 @@ async def _paint_for_ever(world: World) -> None:
         except Exception:  # The edge of one drawing: the next one comes all the same.
             log.exception("paint_failed")
             is_waiting = True
-        await asyncio.sleep(PAINT_EVERY_S)
+        await asyncio.sleep(painter.rest_s)
 
 
 async def _witness_for_ever(witness: Witness) -> None:

@@ -313,7 +313,9 @@ def merging_rules(settings: Settings) -> MergingRules | None:
     """Return when incidents share a card, or None when each has one of its own."""
     if not settings.handrail_group:
         return None
-    return MergingRules(storm_incidents=settings.handrail_storm_incidents)
+    return MergingRules(
+        storm_incidents=settings.handrail_storm_incidents, storm_channel=settings.slack_channel
+    )
 
 
 def model_config(settings: Settings) -> ModelConfig | None:

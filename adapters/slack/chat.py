@@ -7,21 +7,22 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from adapters.slack.api import Installation, Method, SlackApi
+from adapters.slack.first_cards import FirstCards
 from adapters.slack.pace import Edits, Pace
 from adapters.slack.uploads import share
 from adapters.slack.views.blocks import PARAGRAPH, sections
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
 from adapters.slack.views.confirming import confirm_modal
 from adapters.slack.views.document import document_blocks, document_modal, document_text
-from adapters.slack.views.text import pieces, sentence, shorten
 from adapters.slack.views.home import home_view
+from adapters.slack.views.text import pieces, sentence, shorten
 from bot.domain.approval import Question
 from bot.domain.attachment import Attachment, is_named_after
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
 from bot.domain.errors import RateLimited, Unavailable, Unclear
-from bot.domain.ids import SlackUserId
 from bot.domain.home import Home
+from bot.domain.ids import SlackUserId
 
 EVENT_TYPE = "handrail"
 EDIT_ATTEMPTS = 4
@@ -77,15 +78,25 @@ class SlackChat:
         self._pace = pace
         self._sleep = sleep
         self._edits = Edits(pace, self._edit)
+        self._first_cards = FirstCards(
+            self._post_card,
+            lambda channel, key: self.find_card(channel, key=key),
+            self.update_card,
+            monotonic=pace.monotonic,
+            sleep=sleep,
+        )
 
     async def aclose(self) -> None:
+        await self._first_cards.aclose()
         await self._edits.aclose()
 
     def shows_whole(self, card: Card) -> bool:
         return shows_whole(card)
 
     async def post_card(self, channel: str, card: Card, *, key: str) -> CardRef:
-        return await self._post(channel, card_text(card), card_blocks(card), key=key)
+        """Post in the order of asking; while Slack is down the card keeps its place, and a doubtful one is
+        looked for."""
+        return await self._first_cards.put(channel, card, key)
 
     async def find_card(self, channel: str, *, key: str) -> CardRef | None:
         """Return the newest message of ours with *key* among the channel's last thousand, or None."""
@@ -140,6 +151,10 @@ class SlackChat:
         """Show *document* to one person only: the answer to a command."""
         await self._whisper(channel, user, document_text(document), document_blocks(document), thread_ts)
 
+    async def show_home(self, user: SlackUserId, home: Home) -> None:
+        view = home_view(home, workspace_url=self._us.url)
+        await self._api.write(Method.PUBLISH_VIEW, {"user_id": user, "view": view})
+
     async def show_details(self, trigger_id: str, document: Document) -> None:
         view = document_modal(document)
         await self._api.write(Method.OPEN_VIEW, {"trigger_id": trigger_id, "view": view})
@@ -148,13 +163,12 @@ class SlackChat:
         view = confirm_modal(question)
         await self._api.write(Method.OPEN_VIEW, {"trigger_id": trigger_id, "view": view})
 
+    async def _post_card(self, channel: str, card: Card, key: str) -> CardRef:
+        return await self._post(channel, card_text(card), card_blocks(card), key=key)
+
     async def _post(
         self, channel: str, text: str, blocks: object, *, key: str, thread_ts: str | None = None
     ) -> CardRef:
-    async def show_home(self, user: SlackUserId, home: Home) -> None:
-        view = home_view(home, workspace_url=self._us.url)
-        await self._api.write(Method.PUBLISH_VIEW, {"user_id": user, "view": view})
-
         body = _message(channel, text, blocks) | {
             "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
         }

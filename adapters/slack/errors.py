@@ -45,7 +45,11 @@ _TRIGGERS = frozenset({"exchanged_trigger_id", "expired_trigger_id", "invalid_tr
 _PERSONS = frozenset({"user_not_in_channel", "cannot_dm_bot"})
 
 
-class ChannelUnknown(Unavailable):
+class NeedsAPerson(Unavailable):
+    """Slack refuses until somebody changes a setting there or here: waiting alone mends nothing."""
+
+
+class ChannelUnknown(NeedsAPerson):
     """The channel does not exist, or is a private one that the bot is not in: Slack does not say which."""
 
 
@@ -88,11 +92,11 @@ def _of_code(method: str, code: str, body: Mapping[str, object]) -> HandrailErro
     if code in _PERSONS:
         return Refused(f"Slack shows nothing there to this person ({method}: {code}).")
     if code == "missing_scope":
-        return Unavailable(
+        return NeedsAPerson(
             f"Slack refused {method}: the scope {body.get('needed')} is missing; {_REMEDIES[code]}."
         )
     if code in _REMEDIES:
-        kind = ChannelUnknown if code == "channel_not_found" else Unavailable
+        kind = ChannelUnknown if code == "channel_not_found" else NeedsAPerson
         return kind(f"Slack refused {method} ({code}): {_REMEDIES[code]}.")
     return Invalid(f"Slack refused {method} ({code}){_explained(body)}.")
 

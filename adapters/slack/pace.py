@@ -1,6 +1,7 @@
 """Turns at a channel: in order, no faster than Slack allows, and the newest edit of a message wins."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,18 +11,19 @@ from bot.domain.card import Card, CardRef
 from bot.domain.errors import RateLimited
 
 T = TypeVar("T")
-PER_S = 1.0  # Slack: one message a second for each channel, short bursts allowed.
-BURST = 3  # Our choice: a card, its first edit and a reply go out at once.
+APART_S = 1.0  # Slack: one message a second for each channel.
+BURST = 3  # Our choice: a card and two edits of it may follow one another at once, where it is calm.
+CALM_S = 20.0  # Our choice: so long a channel remembers what went out, to know that it is calm.
 PATIENCE_S = 60.0  # Our choice: how long one call waits out Slack's limits before its caller is told.
 
 
 @dataclass
 class _Channel:
-    """One channel's queue, and how many messages may go at once."""
+    """One channel's queue, who waits in it, and when its last messages ended."""
 
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
-    level: float = BURST
-    since: float = 0.0
+    waiting: int = 0
+    ended: deque[float] = field(default_factory=lambda: deque(maxlen=BURST))
 
 
 class Pace:
@@ -34,19 +36,30 @@ class Pace:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._sleep = sleep
         self._patience_s = patience_s
         self._channels: dict[str, _Channel] = {}
 
     @asynccontextmanager
-    async def turn(self, channel: str) -> AsyncIterator[None]:
-        """Wait for the turn at *channel*; whoever asked first goes first, and the next waits for the end."""
-        state = self._channels.setdefault(channel, _Channel(since=self._monotonic()))
-        async with state.queue:
-            while (wait := self._take(state)) > 0:
-                await self._sleep(wait)
-            yield
+    async def turn(self, channel: str, *, may_hurry: bool = False) -> AsyncIterator[None]:
+        """Wait for the turn at *channel*; whoever asked first goes first, and the next waits for the end.
+
+        Messages are a second apart. One that *may_hurry*, such as the edit that a person's press waits for,
+        goes at once where nobody else waits and little was said lately: in a storm that is never so.
+        """
+        state = self._channels.setdefault(channel, _Channel())
+        state.waiting += 1
+        try:
+            async with state.queue:
+                while (wait := self._wait_s(state, may_hurry=may_hurry)) > 0:
+                    await self._sleep(wait)
+                try:
+                    yield
+                finally:
+                    state.ended.append(self.monotonic())
+        finally:
+            state.waiting -= 1
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until Slack no longer asks to wait.
@@ -65,15 +78,16 @@ class Pace:
                     raise
                 await self._sleep(wait)
 
-    def _take(self, state: _Channel) -> float:
-        """Take one message from the allowance, or return the seconds until there is one."""
-        now = self._monotonic()
-        state.level = min(float(BURST), state.level + (now - state.since) * PER_S)
-        state.since = now
-        if state.level >= 1.0:
-            state.level -= 1.0
+    def _wait_s(self, state: _Channel, *, may_hurry: bool) -> float:
+        """Return the seconds until the next message may go; 0 when it may go now."""
+        if not state.ended:
             return 0.0
-        return max((1.0 - state.level) / PER_S, 0.001)
+        now = self.monotonic()
+        left = APART_S - (now - state.ended[-1])
+        is_calm = len(state.ended) < BURST or now - state.ended[0] > CALM_S
+        if left <= 0 or (may_hurry and is_calm and state.waiting == 1):
+            return 0.0
+        return max(left, 0.001)
 
 
 @dataclass
@@ -104,14 +118,14 @@ class Edits:
         await asyncio.shield(waiting.sent)
 
     async def aclose(self) -> None:
-        """Give up the edits that still wait; the reconciler sends the last state again."""
+        """Give up the edits that still wait; the record has what they would have said."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _send_newest(self, ref: CardRef) -> None:
         try:
-            async with self._pace.turn(ref.channel):
+            async with self._pace.turn(ref.channel, may_hurry=True):
                 await self._send(ref, self._waiting.pop(ref).card)
         finally:
             this = self._waiting.get(ref)

@@ -136,12 +136,7 @@ def _reopened(tx: Transaction, known: Member) -> Placing:
 
 
 def _mute(tx: Transaction, fresh: Member, rules: MergingRules, channel: str) -> Placing:
-    last = tx.rows.groups.last_storm(channel)
-    if last is not None and tx.now - last.last_at <= rules.storm_idle:
-        storm = last.model_copy(update={"last_at": max(last.last_at, tx.now)})
-    else:
-        name = f"storm-{channel}-{tx.now:%Y%m%dT%H%M%S%f}"
-        storm = Storm(id=name, channel=channel, began_at=tx.now, last_at=tx.now)
+    storm = _storm_in(tx, rules, channel)
     tx.rows.groups.put_storm(storm)
     seconds = int(rules.storm_window.total_seconds())
     muted = fresh.model_copy(
@@ -150,11 +145,32 @@ def _mute(tx: Transaction, fresh: Member, rules: MergingRules, channel: str) -> 
             "host": storm.id,
             "rule": MergeRule.STORM,
             "words": f"more than {rules.storm_incidents} incidents within {seconds} s",
+            # A title says what is wrong: it is read in the incident's own channel, and in no other.
+            "title": fresh.title if storm.channel == channel else "",
         }
     )
     tx.rows.groups.put(muted)
     _write_down(tx, muted, MergeAct.MUTED, storm.id, muted.words)
     return Placing(member=muted)
+
+
+def _storm_in(tx: Transaction, rules: MergingRules, channel: str) -> Storm:
+    """Return the storm of *channel*, or that of all further channels once many have one."""
+    found = _raging(tx, rules, channel)
+    if found is None and rules.storm_channel not in ("", channel):
+        since = tx.now - rules.storm_idle
+        if sum(storm.last_at >= since for storm in tx.rows.groups.storms()) >= rules.storm_channels:
+            channel = rules.storm_channel
+            found = _raging(tx, rules, channel)
+    if found is not None:
+        return found.model_copy(update={"last_at": max(found.last_at, tx.now)})
+    name = f"storm-{channel}-{tx.now:%Y%m%dT%H%M%S%f}"
+    return Storm(id=name, channel=channel, began_at=tx.now, last_at=tx.now)
+
+
+def _raging(tx: Transaction, rules: MergingRules, channel: str) -> Storm | None:
+    last = tx.rows.groups.last_storm(channel)
+    return last if last is not None and tx.now - last.last_at <= rules.storm_idle else None
 
 
 def _close(tx: Transaction, incident: Incident, topology: Topology, rules: MergingRules) -> Placing:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from bot.domain.ids import IncidentId
 from bot.domain.merging import Member, MergeEntry, Standing, Storm
@@ -38,7 +39,9 @@ class MemoryGroups:
         return [member for member in self.between(start, end) if member.group in groups]
 
     def were_heard_since(self, start: datetime, number: int) -> bool:
-        return sum(member.heard_at >= start for member in self.by_id.values()) >= number
+        # The last heard of come last: in a storm the first few that are looked at decide.
+        recent = (member for member in reversed(self.by_id.values()) if member.heard_at >= start)
+        return sum(1 for _ in islice(recent, number)) >= number
 
     def merged_into(self, host: str) -> Sequence[Member]:
         return self._ordered(

@@ -12,7 +12,7 @@ from bot.app.wording import NOT_KNOWN, clock_time, duration
 from bot.app.world import World
 from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
 from bot.domain.document import Line
-from bot.domain.errors import HandrailError, InvalidPlan
+from bot.domain.errors import HandrailError, InvalidPlan, Unavailable, Unclear
 from bot.domain.execution import Claim, Result
 from bot.domain.freeze import Level
 from bot.domain.ids import IncidentId, sha256_hex
@@ -70,10 +70,43 @@ async def _draw(world: World, record: IncidentRecord, found: OnRecord) -> None:
 
 
 async def redraw(world: World, incident_id: IncidentId) -> None:
-    """Edit the card if it stands. The first card is the course's to post: two at once would be two cards."""
+    """Edit the card if it stands. The first card is the course's to post: two at once would be two cards.
+
+    Nobody is held up by a silent Slack: what cannot be drawn at once is overdue, and is drawn later.
+    """
     record = await world.book.get(incident_id)
-    if record is not None and record.card is not None:
-        await show(world, incident_id)
+    if record is not None and record.card is not None and not await _drawn_at_once(world, incident_id):
+        world.overdue.add(incident_id)
+        world.telemetry.degraded("Slack card")
+        world.bell.ring()
+
+
+async def catch_up(world: World) -> bool:
+    """Draw the cards that are overdue, each in its newest state; True when some still are."""
+    overdue = tuple(world.overdue)
+    drawn = await asyncio.gather(*(_drawn_in_time(world, one) for one in overdue))
+    world.overdue.difference_update(one for one, stands in zip(overdue, drawn, strict=True) if stands)
+    return bool(world.overdue)
+
+
+async def _drawn_in_time(world: World, incident_id: IncidentId) -> bool:
+    try:
+        return await _drawn_at_once(world, incident_id)
+    except HandrailError as exc:
+        log.warning(
+            "card_not_drawn", incident_id=incident_id, error=str(exc)
+        )  # It is gone, or never will be.
+        return True
+
+
+async def _drawn_at_once(world: World, incident_id: IncidentId) -> bool:
+    """Show the card; False when Slack or the record is silent, which passes."""
+    try:
+        async with asyncio.timeout(AT_ONCE_S):
+            await show(world, incident_id)
+    except (TimeoutError, Unavailable, Unclear):
+        return False
+    return True
 
 
 async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bot.app.group import tell_threads
+from bot.app.show import catch_up
 from bot.app.wording import clock_time, counted
 from bot.app.world import World
 from bot.domain.card import CardRef
@@ -13,6 +14,8 @@ from bot.domain.merging import StormView
 from bot.ports import PostState
 
 LISTED = 60  # Our choice: as many as one message of Slack holds with room to spare.
+REST_S = 5.0  # Our choice: a storm has two messages in a channel that takes one a second.
+REST_EACH_S = 1.5  # Our choice: storms take 40 messages a minute of all channels, under Slack's 50 edits.
 
 
 @dataclass
@@ -22,12 +25,21 @@ class Painter:
     world: World
     _doubted: set[str] = field(default_factory=set)
     """Posts that another bot may be sending at this moment: looked for once more before they are sent."""
+    _sent: int = 0
+    """Storm messages sent by the last painting."""
+
+    @property
+    def rest_s(self) -> float:
+        """For how many seconds people are left to read before the next painting."""
+        return max(REST_S, self._sent * REST_EACH_S)
 
     async def paint(self) -> bool:
-        """Bring threads and storm cards up to date; True when something must wait for the next time."""
+        """Bring cards, threads and storms up to date; True when something must wait for the next time."""
+        self._sent = 0
+        is_waiting = await catch_up(self.world)
         if self.world.manners.merging is None:
-            return False
-        is_waiting = await tell_threads(self.world, self._doubted)
+            return is_waiting
+        is_waiting = await tell_threads(self.world, self._doubted) or is_waiting
         for view in await self.world.groups.storms_to_show(LISTED):
             try:
                 is_waiting = not await self._draw(view) or is_waiting
@@ -59,6 +71,7 @@ class Painter:
     ) -> CardRef | None:
         """Edit the message at *at*, or post it once; None when another bot may be posting it."""
         chat, channel = self.world.chat, view.storm.channel
+        self._sent += 1
         if at is not None:
             ref = CardRef(channel=channel, ts=at)
             await chat.update_document(ref, document)

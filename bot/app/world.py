@@ -166,6 +166,8 @@ class World:
     drafts: Drafts = field(default_factory=Drafts)
     latecomers: Latecomers = field(default_factory=Latecomers)
     stories: Stories = field(default_factory=Stories)
+    overdue: set[IncidentId] = field(default_factory=set)
+    """Incidents whose cards Slack was not told of the newest state."""
     sources: Sources = Sources()
     policies: Policies = OnePolicy()
     rooms: Rooms = NoRooms()

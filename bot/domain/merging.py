@@ -44,6 +44,10 @@ class MergingRules:
     storm_window: timedelta = timedelta(seconds=60)
     storm_idle: timedelta = timedelta(minutes=5)
     """Silence after which the next storm has a card of its own."""
+    storm_channels: int = 10
+    """Channels that have a storm's card at one time; what more of them would show is on `storm_channel`'s."""
+    storm_channel: str = ""
+    """Blank: every channel has a card of its own."""
 
     @property
     def reach(self) -> timedelta:

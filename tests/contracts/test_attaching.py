@@ -32,8 +32,11 @@ DRAFT = Attachment(
 
 @pytest.fixture
 async def chat(api: SlackApi, slack: SandboxSlack, clock: ManualClock) -> AsyncIterator[SlackChat]:
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+
     us = await read_installation(api, app_id=slack.config.app_id)
-    chat = SlackChat(api, us, pace=Pace(monotonic=clock))
+    chat = SlackChat(api, us, pace=Pace(monotonic=clock, sleep=sleep))
     yield chat
     await chat.aclose()
 

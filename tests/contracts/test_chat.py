@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,8 @@ from bot.domain.errors import Invalid, NotFound, RateLimited, Refused, Unavailab
 from bot.ports import Chat
 from tests.contracts.sandbox_slack_builders import ALICE, CLOSED_ROOM, INCIDENTS, OTHERS, a_workspace
 from tests.slack_builders import ONCALL, a_card, a_document, an_offer, labels
+
+T = TypeVar("T")
 
 
 class FastTime:
@@ -213,40 +216,86 @@ async def test_a_limit_beyond_patience_is_told_with_nothing_posted(
     assert () == slack.messages(INCIDENTS)
 
 
-async def test_a_lost_answer_to_a_post_is_unclear_and_never_sent_again(
+async def test_a_card_whose_answer_was_lost_is_looked_for_and_never_sent_again(
     chat: SlackChat, slack: SandboxSlack
 ) -> None:
     slack.fail("chat.postMessage", drop_answer=True)
 
-    with pytest.raises(Unclear):
-        await chat.post_card(INCIDENTS, a_card(), key="k")
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
 
-    assert 1 == len(slack.messages(INCIDENTS))
-    found = await chat.find_card(INCIDENTS, key="k")
-    assert found == CardRef(channel=INCIDENTS, ts=slack.messages(INCIDENTS)[0].ts)
-
-
-@pytest.mark.parametrize("status", [500, 502, 503])
-async def test_a_server_error_to_a_post_is_unclear(status: int, chat: SlackChat, slack: SandboxSlack) -> None:
-    slack.fail("chat.postMessage", status=status)
-
-    with pytest.raises(Unclear):
-        await chat.post_card(INCIDENTS, a_card(), key="k")
+    assert [ref.ts] == [message.ts for message in slack.messages(INCIDENTS)]
     assert 1 == len([call for call in slack.calls if call.method == "chat.postMessage"])
 
 
-async def test_a_post_that_hangs_is_unclear(us: Installation, slack: SandboxSlack, time: FastTime) -> None:
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_card_that_slack_fails_to_take_is_sent_again_once_it_is_known_not_to_stand(
+    status: int, chat: SlackChat, slack: SandboxSlack
+) -> None:
+    slack.fail("chat.postMessage", status=status)
+
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+
+    assert [ref.ts] == [message.ts for message in slack.messages(INCIDENTS)]
+    methods = [call.method for call in slack.calls if call.method.startswith(("chat.", "conversations."))]
+    assert ["chat.postMessage", "conversations.history", "chat.postMessage"] == methods
+
+
+async def test_a_lost_answer_to_a_reply_is_unclear_and_never_sent_again(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.postMessage", drop_answer=True)
+
+    with pytest.raises(Unclear):
+        await chat.reply(ref, a_document(), key="summary")
+
+    assert await chat.has_reply(ref, key="summary")
+    assert 2 == len([call for call in slack.calls if call.method == "chat.postMessage"])
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_server_error_to_a_reply_is_unclear(
+    status: int, chat: SlackChat, slack: SandboxSlack
+) -> None:
+    ref = await chat.post_card(INCIDENTS, a_card(), key="k")
+    slack.fail("chat.postMessage", status=status)
+
+    with pytest.raises(Unclear):
+        await chat.reply(ref, a_document(), key="summary")
+    assert 2 == len([call for call in slack.calls if call.method == "chat.postMessage"])
+
+
+async def test_cards_keep_their_order_while_slack_fails_and_their_callers_leave(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    slack.fail("chat.postMessage", status=503, times=4)
+    left = [asyncio.create_task(chat.post_card(INCIDENTS, a_card(), key=f"k{n}")) for n in range(3)]
+    await slack.wait_for(lambda s: any(call.method == "chat.postMessage" for call in s.calls) or None)
+    for task in left:
+        task.cancel()
+
+    refs = await _in_order(
+        *(chat.post_card(INCIDENTS, a_card(status_line=f"N{n}"), key=f"k{n}") for n in (2, 0, 1))
+    )
+
+    stand = slack.messages(INCIDENTS)
+    assert ["N0", "N1", "N2"] == [m.blocks[0]["text"]["text"] for m in stand]
+    assert [refs[1], refs[2], refs[0]] == [CardRef(channel=INCIDENTS, ts=m.ts) for m in stand]
+
+
+async def test_a_reply_that_hangs_is_unclear(us: Installation, slack: SandboxSlack, time: FastTime) -> None:
     slack.fail("chat.postMessage", delay=5.0)
+    card = CardRef(channel=INCIDENTS, ts="1.000001")
 
     async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=0.2) as api:
         chat = SlackChat(api, us, pace=time.pace())
         with pytest.raises(Unclear):
-            await chat.post_card(INCIDENTS, a_card(), key="k")
+            await chat.reply(card, a_document(), key="k")
 
 
 async def test_a_slack_that_cannot_be_reached_is_unavailable(us: Installation, time: FastTime) -> None:
     async with slack_api("xoxb-x", base_url="http://127.0.0.1:1/api/") as api:
-        chat = SlackChat(api, us, pace=time.pace())
+        chat = SlackChat(api, us, pace=time.pace(), sleep=time.sleep)
         with pytest.raises(Unavailable):
             await chat.post_card(INCIDENTS, a_card(), key="k")
 
@@ -295,7 +344,7 @@ async def test_messages_of_one_channel_go_out_in_order_and_at_the_pace(
     await _in_order(*(chat.post_card(INCIDENTS, a_card(status_line=f"N{n}"), key=f"k{n}") for n in range(5)))
 
     assert [f"N{n}" for n in range(5)] == [m.blocks[0]["text"]["text"] for m in slack.messages(INCIDENTS)]
-    assert [1.0, 1.0] == time.naps
+    assert [1.0] * 4 == time.naps
     assert {None} == {call.error for call in slack.calls}
 
 
@@ -357,7 +406,7 @@ async def _edit(chat: SlackChat, ref: CardRef, status: str) -> None:
     await chat.update_card(ref, a_card(status_line=status))
 
 
-async def _in_order(*calls: Awaitable[CardRef] | Awaitable[None]) -> None:
-    """Begin the calls one after the other, then await them all."""
+async def _in_order(*calls: Awaitable[T]) -> list[T]:
+    """Begin the calls one after the other, then return what they all returned."""
     tasks = [asyncio.ensure_future(call) for call in calls]
-    await asyncio.gather(*tasks)
+    return await asyncio.gather(*tasks)
