@@ -1,4 +1,4 @@
-"""What people send with the window that confirms an approval, parsed as strictly as a button."""
+"""What people send with the window that confirms an approval or explains a denial, parsed strictly."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ CONFIRM = "handrail.confirm"
 """The `callback_id` of the window."""
 TARGET, REASON, FIELD = "target", "reason", "typed"
 _LONGEST = 1_000
+_ACTIONS = {action.value: action for action in (Action.APPROVE, Action.SAY_WHY)}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Mistyped:
 
 
 def parse_confirmation(body: Mapping[str, object]) -> ButtonPressed | Mistyped:
-    """Return the approval that a `view_submission` payload confirms, or what to say under its fields.
+    """Return what a `view_submission` payload confirms, or what to say under its fields.
 
     The name is compared here so that the person can mend it; what counts is the gate's own comparison.
 
@@ -37,6 +38,9 @@ def parse_confirmation(body: Mapping[str, object]) -> ButtonPressed | Mistyped:
     metadata = text_of(view, "private_metadata")
     asked = json_object(metadata)
     wanted, overrides = asked.get("t"), asked.get("s")
+    action = _ACTIONS.get(text_of(asked, "a"))
+    if action is None:
+        raise Invalid("A Slack window asks for something that no window of ours asks.")
     values = mapping_of(mapping_of(view, "state"), "values")
     reason, target = _typed(values, REASON), _typed(values, TARGET)
     if not reason:
@@ -59,7 +63,7 @@ def parse_confirmation(body: Mapping[str, object]) -> ButtonPressed | Mistyped:
             action_ts=text_of(view, "id"),  # Each opening of the window has an id of its own.
             value=metadata,
         ),
-        action=Action.APPROVE,
+        action=action,
         proposal_id=ProposalId(text_of(asked, "p")),
         digest=digest_of(asked),
         user_id=user,

@@ -4,7 +4,7 @@ from adapters.store import entries
 from adapters.store.proposing import moved
 from adapters.store.rows import Decision
 from adapters.store.transaction import Transaction
-from bot.domain.approval import Action, Click, Permission, Reason, Ruling, faithful_plan, rule_on
+from bot.domain.approval import Action, Click, Permission, Reason, Ruling, denial, faithful_plan, rule_on
 from bot.domain.errors import Tampered
 from bot.domain.person import Person
 from bot.domain.proposal import HOLDS_TARGET, Approval, ProposalRecord, ProposalState, approval_statement
@@ -46,8 +46,10 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
         )
     if ruling.is_accepted and action is Action.DENY:
         after = after.model_copy(update={"denied_by": person.name})
+    if ruling.is_accepted and action is Action.SAY_WHY:
+        after = after.model_copy(update={"reason": _reason(tx, decision, person, record) or after.reason})
     if ruling.state is not None:
-        after = moved(tx, after, ruling.state, _reason(tx, decision, person))
+        after = moved(tx, after, ruling.state, _reason(tx, decision, person, record))
     if after == record:
         return
     tx.rows.proposals.put(after)
@@ -57,15 +59,17 @@ def _apply(tx: Transaction, record: ProposalRecord, decision: Decision, person: 
         tx.rows.targets.free(record.id)
 
 
-def _reason(tx: Transaction, decision: Decision, person: Person) -> str | None:
+def _reason(tx: Transaction, decision: Decision, person: Person, record: ProposalRecord) -> str | None:
     """Return what stands beside the proposal's next state; None leaves what stands there."""
     typed = decision.click.confirmation
-    why = f" ({tx.redact(typed.reason)})" if typed is not None and typed.reason else ""
+    why = " ".join(tx.redact(typed.reason).split()) if typed is not None else ""
     if not decision.ruling.is_accepted:
         return decision.ruling.text
     match decision.click.action:
         case Action.DENY:
-            return f"denied by {person.name}{why}"
+            return denial(person.name, why)
+        case Action.SAY_WHY:
+            return denial(record.denied_by or "", why, by=person.name)
         case Action.IT_RAN:
             return f"{person.name} says that it ran"
         case Action.IT_DID_NOT:

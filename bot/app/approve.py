@@ -160,7 +160,7 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
             await _in_view(world, click, _propose_again(world, click, proposal), ruling.text)
         case Action.CHECK_AGAIN:
             await _in_view(world, click, check_again(world, proposal.id), ruling.text)
-        case Action.APPROVE | Action.DENY | Action.IT_RAN | Action.IT_DID_NOT:
+        case Action.APPROVE | Action.DENY | Action.SAY_WHY | Action.IT_RAN | Action.IT_DID_NOT:
             pass
     # At the same time: a silent Slack must not hold up the start, nor a silent engine the answer.
     both = await asyncio.gather(

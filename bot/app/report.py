@@ -8,6 +8,7 @@ import structlog
 from bot.app.pager_state import have_pager
 from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
 from bot.app.world import World
+from bot.domain.approval import denial
 from bot.domain.audit import Entry
 from bot.domain.document import Document, Line, Section, lines
 from bot.domain.errors import Invalid, NotFound, Unclear
@@ -195,7 +196,8 @@ def _decisions(proposals: Sequence[ProposalRecord]) -> list[str]:
             for approval in proposal.approvals
         ]
         if proposal.state is ProposalState.DENIED:
-            said.append(f"{proposal.denied_by} denied “{title}” at {clock_time(proposal.changed_at)}")
+            why = proposal.reason.removeprefix(denial(proposal.denied_by or ""))
+            said.append(f"{proposal.denied_by} denied “{title}” at {clock_time(proposal.changed_at)}{why}")
         elif not proposal.approvals:
             reason = f": {proposal.reason}" if proposal.reason else ""
             said.append(f"“{title}” was not approved; it is {proposal.state.value}{reason}")

@@ -14,6 +14,7 @@ from bot.domain.plan import Plan, plan_digest
 from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 
 APPROVAL_TTL = timedelta(minutes=15)  # Our choice; README, "Safety", says why.
+LONGEST_WHY = 300
 CLICK_TTL = timedelta(seconds=60)  # Our choice: a click decided later than this may no longer be meant.
 
 
@@ -26,6 +27,8 @@ class Action(StrEnum):
     IT_RAN = "it_ran"
     IT_DID_NOT = "it_did_not"
     CHECK_AGAIN = "check_again"
+    SAY_WHY = "say_why"
+    """Gives the reason for a denial that stands already: the denial itself is one press."""
 
 
 class Confirmation(Frozen):
@@ -39,8 +42,9 @@ class Confirmation(Frozen):
 
 
 class Question(Frozen):
-    """What a window asks of somebody who wants to approve."""
+    """What a window asks of somebody who wants to approve, or to say why something was denied."""
 
+    action: Action = Action.APPROVE
     proposal_id: ProposalId
     digest: Digest
     channel: str
@@ -186,6 +190,8 @@ def rule_on(
             return _rule_on_deny(record)
         case Action.PROPOSE_AGAIN:
             return _rule_on_propose_again(record, around)
+        case Action.SAY_WHY:
+            return _rule_on_say_why(record, plan, click)
         case Action.IT_RAN | Action.IT_DID_NOT | Action.CHECK_AGAIN:
             return _rule_on_unknown(record, click.action)
         case _:
@@ -315,6 +321,38 @@ def _rule_on_deny(record: ProposalRecord) -> Ruling:
     if record.state in (ProposalState.PROPOSED, ProposalState.APPROVED):
         return Ruling(reason=Reason.ACCEPTED, text="Denied: it will not run.", state=ProposalState.DENIED)
     return _already(record)
+
+
+def _rule_on_say_why(record: ProposalRecord, plan: Plan, click: Click) -> Ruling:
+    """Take the reason of a denial; it changes nothing else."""
+    if record.state is not ProposalState.DENIED:
+        return Ruling(reason=Reason.NOTHING_TO_ANSWER, text="This was not denied: read the card again.")
+    if record.reason != denial(record.denied_by or ""):
+        return Ruling(reason=Reason.ALREADY_DECIDED, text=f"The reason is on record: {record.reason}.")
+    if click.confirmation is None:
+        question = Question(
+            action=Action.SAY_WHY,
+            proposal_id=click.proposal_id,
+            digest=click.digest,
+            channel=click.channel,
+            message_ts=click.message_ts,
+            title=plan.title,
+        )
+        return Ruling(reason=Reason.ASKED_TO_CONFIRM, text="A window asks for the reason.", question=question)
+    if not click.confirmation.reason.strip():
+        return Ruling(reason=Reason.NOT_CONFIRMED, text="There was no reason in it. Press again.")
+    return Ruling(reason=Reason.ACCEPTED, text="Noted: the reason stands with the denial.")
+
+
+def denial(denier: str, why: str = "", *, by: str = "") -> str:
+    """Return a denial in words; *by* is who said why, if that was somebody else.
+
+    What was typed is cut at 300 characters: it stands on the card beside everything else.
+    """
+    if not why:
+        return f"denied by {denier}"
+    said = why if len(why) <= LONGEST_WHY else f"{why[: LONGEST_WHY - 1]}…"
+    return f"denied by {denier} ({f'{by}: ' if by not in ('', denier) else ''}{said})"
 
 
 def _rule_on_propose_again(record: ProposalRecord, around: Circumstances) -> Ruling:

@@ -3,15 +3,18 @@
 import json
 from datetime import timedelta
 
+from bot.app.approve import handle_click
 from bot.app.investigate import investigate
+from bot.app.report import summary_of
 from bot.app.show import show
-from bot.domain.approval import Action, Confirmation
+from bot.domain.approval import LONGEST_WHY, Action, Confirmation, Reason, Ruling
 from bot.domain.ids import IncidentId
+from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalState
 from bot.domain.rejection import denied_before, fingerprint
 from tests.app.test_freshness import URL, a_bot_that_reads
-from tests.app.world import DANA, Bot
+from tests.app.world import DANA, DEPLOY_TOKEN, EVE, OMAR, Bot
 from tests.builders import INCIDENT, a_change, a_plan, a_record
 from tests.contracts.stores import ALLOWED
 
@@ -82,6 +85,79 @@ async def test_the_record_names_what_was_denied_and_why() -> None:
 
     assert fingerprint(Plan.from_bytes(proposal.plan)) == json.loads(denied.body)["fingerprint"]
     assert "denied by Dana (the database was migrated)" == (await bot.the_last()).reason
+
+
+async def with_reason(bot: Bot, why: str, *, by: Person = DANA) -> Ruling:
+    """Press *Say why* and send what its window asks for."""
+    asked = await bot.press(Action.SAY_WHY, by=by)
+    assert (Reason.ASKED_TO_CONFIRM, Action.SAY_WHY) == (asked.reason, bot.chat.asked[-1][1].action)
+    press = bot.a_press(Action.SAY_WHY, await bot.the_last(), by=by)
+    return await handle_click(bot.world, press.model_copy(update={"confirmation": Confirmation(reason=why)}))
+
+
+async def test_a_denial_is_one_press_and_its_reason_may_follow() -> None:
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    assert (await bot.press(Action.DENY)).is_accepted
+    assert S.DENIED is await bot.state()
+    before = await bot.the_last()
+
+    assert (await with_reason(bot, "the database was\nmigrated")).is_accepted
+
+    after = await bot.the_last()
+    assert "denied by Dana (the database was migrated)" == after.reason
+    assert (before.state, before.changed_at, before.denied_by) == (
+        after.state,
+        after.changed_at,
+        after.denied_by,
+    )
+    assert bot.card.offer is not None
+    assert bot.card.offer.outcome.startswith("Denied by Dana (the database was migrated) at 03:00:05 UTC:")
+    assert (await bot.store.audit.verify()).is_intact
+
+
+async def test_the_reason_stands_where_the_same_plan_would_have_been_offered_again_and_in_the_summary() -> (
+    None
+):
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    await bot.press(Action.DENY)
+    await with_reason(bot, "the database was migrated", by=OMAR)
+    await looked_at_again(bot)
+    record = await bot.world.book.get(ID)
+    assert record is not None
+
+    assert "denied by Dana (Omar: the database was migrated) at 03:00:05 UTC" in bot.card.notes[0].text
+    assert "03:00:05 UTC (Omar: the database was migrated)" in (await summary_of(bot.world, record)).as_text()
+
+
+async def test_a_reason_is_redacted_bounded_and_given_once() -> None:
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    await bot.press(Action.DENY)
+    await with_reason(bot, f"{DEPLOY_TOKEN} leaked {'x' * 500}")
+
+    reason = (await bot.the_last()).reason
+    assert (DEPLOY_TOKEN in reason, len(reason) <= LONGEST_WHY + 20, reason[-2:]) == (False, True, "…)")
+    assert not any(DEPLOY_TOKEN in entry.body for entry in await bot.entries())
+    assert Reason.ALREADY_DECIDED is (await bot.press(Action.SAY_WHY)).reason
+
+
+async def test_nobody_who_may_not_decide_gives_a_reason() -> None:
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    await bot.press(Action.DENY)
+
+    assert Reason.NOT_ALLOWED is (await bot.press(Action.SAY_WHY, by=EVE)).reason
+    assert "denied by Dana" == (await bot.the_last()).reason
+
+
+async def test_a_window_without_a_word_in_it_is_no_reason() -> None:
+    bot, _ = a_bot_that_reads()
+    await bot.begin()
+    await bot.press(Action.DENY)
+
+    assert Reason.NOT_CONFIRMED is (await with_reason(bot, " ")).reason
 
 
 def test_number_epoch_and_expiry_are_no_part_of_what_was_rejected() -> None:

@@ -397,6 +397,23 @@ async def window(bot: Bot, question: Question = QUESTION) -> View:
     return bot.slack.views[ALICE]
 
 
+async def test_the_reason_of_a_denial_is_stored_with_what_it_is_about(bot: Bot) -> None:
+    question = QUESTION.model_copy(
+        update={"action": Action.SAY_WHY, "target": None, "overrides": (), "objections": ()}
+    )
+    opened = await window(bot, question)
+
+    await bot.slack.submit_view(ALICE, opened.id, {"reason": " the database was migrated "})
+
+    said = bot.stored[-1]
+    assert isinstance(said, ButtonPressed)
+    assert (Action.SAY_WHY, Confirmation(reason="the database was migrated"), QUESTION.proposal_id) == (
+        said.action,
+        said.confirmation,
+        said.proposal_id,
+    )
+
+
 async def test_a_confirmed_approval_is_stored_with_what_was_typed(bot: Bot) -> None:
     opened = await window(bot)
 

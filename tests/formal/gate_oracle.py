@@ -84,6 +84,8 @@ class Oracle:
                 return True
             case "propose_again":
                 return self.open[card.incident] and card.state in ASK_AGAIN
+            case "say_why":
+                return False  # It takes a window, which these presses do not come from.
             case _:
                 return self._answer(action, card)
 

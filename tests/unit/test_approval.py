@@ -76,6 +76,8 @@ def rule(
         (S.UNKNOWN, Action.CHECK_AGAIN, Reason.ACCEPTED, None),
         (S.STARTED, Action.IT_RAN, Reason.NOTHING_TO_ANSWER, None),
         (S.FAILED, Action.IT_DID_NOT, Reason.NOTHING_TO_ANSWER, None),
+        (S.PROPOSED, Action.SAY_WHY, Reason.NOTHING_TO_ANSWER, None),
+        (S.UNKNOWN, Action.SAY_WHY, Reason.NOTHING_TO_ANSWER, None),
     ],
 )
 def test_each_button_does_one_thing_in_each_state(

@@ -11,7 +11,7 @@ from adapters.slack.views.cause import LEVELS, Detail, plain_lines, provenance, 
 from adapters.slack.views.limits import lint
 from adapters.slack.views.plan import essentials, small_print
 from adapters.slack.views.text import Mrkdwn, bold, clock_time, escape, join, shorten
-from bot.domain.approval import Action
+from bot.domain.approval import Action, denial
 from bot.domain.card import Card, Offer, Progress, ProgressKind
 from bot.domain.proposal import Approval, ProposalState
 
@@ -198,7 +198,9 @@ def _decisions(offer: Offer, *, shows_plan: bool) -> Iterator[Block]:
         yield button("It ran", action_id=action_id(Action.IT_RAN), value=value)
         yield button("It did not", action_id=action_id(Action.IT_DID_NOT), value=value)
         yield button("Check again", action_id=action_id(Action.CHECK_AGAIN), value=value)
-    elif offer.state in _MAY_PROPOSE_AGAIN and offer.may_propose_again:
+    elif offer.state is _S.DENIED and offer.reason == denial(offer.denied_by or ""):
+        yield button("Say why", action_id=action_id(Action.SAY_WHY), value=value)
+    if offer.state in _MAY_PROPOSE_AGAIN and offer.may_propose_again:
         yield button("Propose again", action_id=action_id(Action.PROPOSE_AGAIN), value=value)
 
 

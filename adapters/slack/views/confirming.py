@@ -1,4 +1,4 @@
-"""The window in which somebody confirms an approval: the target's name, typed, and a reason."""
+"""The window in which somebody confirms an approval or says why they denied: what they type, and why."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from adapters.slack.submissions import CONFIRM, FIELD, REASON, TARGET
 from adapters.slack.views.blocks import Block, sections
 from adapters.slack.views.limits import VIEW_METADATA
 from adapters.slack.views.text import Mrkdwn, bold, code, escape, join, shorten, visible
-from bot.domain.approval import Question
+from bot.domain.approval import LONGEST_WHY, Action, Question
 from bot.domain.errors import Invalid
 
 _MOST_REASON = 500
@@ -27,17 +27,19 @@ def confirm_modal(question: Question) -> Mapping[str, object]:
             "m": question.message_ts,
             "t": question.target,
             "s": list(question.overrides),
+            "a": question.action.value,
         },
         separators=(",", ":"),
     )
     if len(metadata) > VIEW_METADATA:
         raise Invalid(f"The target of {question.proposal_id} is too long to be typed.")
+    is_approval = question.action is Action.APPROVE
     return {
         "type": "modal",
         "callback_id": CONFIRM,
         "private_metadata": metadata,
-        "title": _plain("Approve"),
-        "submit": _plain("Approve"),
+        "title": _plain("Approve" if is_approval else "Why was it denied?"),
+        "submit": _plain("Approve" if is_approval else "Save"),
         "close": _plain("Do not"),
         "blocks": [*sections(_said(question)), *_fields(question)],
     }
@@ -56,7 +58,8 @@ def _said(question: Question) -> list[Mrkdwn]:
 
 def _fields(question: Question) -> list[Block]:
     why = "Why in spite of that?" if question.overrides else "Why?"
-    reason = _field(REASON, why, hint="It is kept in the record.", most=_MOST_REASON, is_long=True)
+    most = _MOST_REASON if question.action is Action.APPROVE else LONGEST_WHY
+    reason = _field(REASON, why, hint="It is kept in the record.", most=most, is_long=True)
     if question.target is None:
         return [reason]
     return [_field(TARGET, "Type the target's name", hint="Exactly as it stands above.", most=300), reason]
