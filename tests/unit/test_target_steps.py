@@ -5,7 +5,7 @@ import html
 import pytest
 from pydantic import ValidationError
 
-from adapters.slack.views.plan import essentials, small_print
+from adapters.slack.views.plan import essentials, fact_lines, small_print
 from bot.app.rendering import render_steps
 from bot.app.target_rendering import render_target_step
 from bot.domain.catalogue import Endpoint, HttpSignal, Service
@@ -73,6 +73,22 @@ def test_people_see_every_field_of_a_step(action: PlannedAction) -> None:
     assert [] == [line for text in told for line in text.splitlines() if line not in shown]
     at_most_once = 1 if is_idempotent(action) else 2  # The undo step of this plan is one of them.
     assert at_most_once == shown.count("sent at most once")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"hosts": ("a1\na2",)}, {"hosts": ("a1", "a2")}),
+        ({"hosts": ("a1\nhosts = a2",)}, {"hosts": ("a1", "a2")}),
+        ({"variables": (("a", "1\nb: 2"),)}, {"variables": (("a", "1"), ("b", "2"))}),
+        ({"variables": (("a: b", "c"),)}, {"variables": (("a", "b: c"),)}),
+        ({"play": "- hosts: all\nplay = x"}, {"play": "- hosts: all\nx"}),
+    ],
+)
+def test_no_two_steps_look_alike(one: dict[str, object], other: dict[str, object]) -> None:
+    [usual] = [action for action in ACTIONS if isinstance(action, AnsibleRun)]
+
+    assert fact_lines(usual.model_copy(update=one)) != fact_lines(usual.model_copy(update=other))
 
 
 def _values(value: object) -> list[object]:

@@ -1,6 +1,7 @@
 """The plan, word for word: what will run, how it is checked, and what cannot be taken back."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import assert_never
 
 from adapters.slack.views.blocks import PARAGRAPH, fences
@@ -19,6 +20,7 @@ from adapters.slack.views.text import (
     shorten,
     word,
 )
+from bot.app.wording import counted, duration
 from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
 from bot.domain.execution import is_idempotent
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
@@ -40,6 +42,7 @@ def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]
         *_labelled("Proposed", plan.title),
         *_labelled("Tried before", plan.tried),
         Mrkdwn(f"Risk {bold(escape(plan.risk.value))} · on {code(plan.target)}"),
+        *_trust(plan),
         *_labelled("Effect", plan.expects),
         *(part for step in plan.steps for part in _step(step)),
         *_already_done(plan.already_done),
@@ -48,6 +51,20 @@ def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]
         *(part for text in plan.cannot_undo for part in _labelled("Cannot be undone", text)),
         *_who(plan, mentions=mentions, on_call=on_call),
     ]
+
+
+def _trust(plan: Plan) -> list[Mrkdwn]:
+    """Return what the playbook has done here so far; nothing where the plan does not say it."""
+    trust = plan.trust
+    if trust is None:
+        return []
+    lead = f"{plan.playbook} for {plan.service}"
+    if trust.runs == 0 or trust.last_at is None:
+        return _labelled("Record", f"{lead}: never run here")
+    said = f"{lead}: worked {trust.worked} of {counted(trust.runs, 'time')}"
+    if trust.median_s is not None:
+        said += f", median {duration(timedelta(seconds=trust.median_s))}"
+    return _labelled("Record", f"{said}, last {trust.last_at:%Y-%m-%d}")
 
 
 def small_print(plan: Plan) -> list[Mrkdwn]:
@@ -161,15 +178,28 @@ def request_lines(request: HttpRequest) -> list[str]:
 
 
 def fact_lines(action: TargetAction) -> list[str]:
-    """Return every field of an action that its other lines do not show, a line each; a text has its own."""
+    """Return every field of an action that its other lines do not show, a line each.
+
+    Of a list each value has its line, and so has each line of a text: what differs never looks the same.
+    """
     lines: list[str] = []
     for name, value in action.model_dump(mode="json").items():
         if name in ("name", "timeout_s", "idempotent") or value in (None, []):
             continue
-        for text in value if isinstance(value, list) else [value]:
-            told = ": ".join(text) if isinstance(text, list) else str(text)
-            lines += [f"{name} = {literal(part)}" for part in told.split("\n")]
+        told = [_item(one) for one in value] if isinstance(value, list) else _lines_of(str(value))
+        lines += [f"{name} = {text}" for text in told]
     return lines
+
+
+def _item(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    key, text = value
+    return f"{_header_name(key)}: {literal(text)}"
+
+
+def _lines_of(text: str) -> list[str]:
+    return [literal(line) for line in text.split("\n")]
 
 
 def signal_lines(signal: Signal) -> list[str]:
