@@ -34,6 +34,7 @@ from bot.domain.ids import (
     EffectKey,
     IncidentId,
     PagerDutyUserId,
+    PlaybookId,
     ProposalId,
     ServiceName,
     SlackUserId,
@@ -358,6 +359,10 @@ class Gate(Protocol):
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         """Return what was started from *since* on, and whatever holds a target still."""
+        ...
+
+    async def past_runs(self, service: ServiceName, playbook: PlaybookId) -> Sequence[ProposalRecord]:
+        """Return the last 100 executions of the playbook for the service that ended, newest first."""
         ...
 
     async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:

@@ -9,12 +9,16 @@ from bot.domain.approval import Click, Permission, Ruling
 from bot.domain.card import CardRef
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, StepOutcome
 from bot.domain.freshness import Freshness
-from bot.domain.ids import Digest, EffectKey, IncidentId, ProposalId
+from bot.domain.ids import Digest, EffectKey, IncidentId, PlaybookId, ProposalId, ServiceName
 from bot.domain.on_record import OnRecord
 from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.policy import Execution, Policy
 from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.trust import ENDED, runs_of
+
+_LOOKED_AT = 500
+"""How many of the last executions are looked through for those of one playbook: a proposal waits for it."""
 
 
 class StoredGate:
@@ -71,6 +75,10 @@ class StoredGate:
 
     async def executions(self, since: datetime) -> Sequence[Execution]:
         return await self._transactions.read(lambda tx: policing.executions(tx, since))
+
+    async def past_runs(self, service: ServiceName, playbook: PlaybookId) -> Sequence[ProposalRecord]:
+        ended = await self._transactions.read(lambda tx: tx.rows.proposals.latest(ENDED, _LOOKED_AT))
+        return runs_of(service, playbook, ended)
 
     async def resume(self, proposal: ProposalId, step_index: int) -> ApprovedStep | NotAdmitted:
         return await self._transactions.write(lambda tx: claiming.resume(tx, proposal, step_index))

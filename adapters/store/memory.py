@@ -1,7 +1,7 @@
 """The store's twin in memory: the same decisions over dictionaries, for tests and for one process."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from copy import copy
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from bot.domain.approval import Ruling
 from bot.domain.audit import Entry
 from bot.domain.execution import Claim, TargetUse
 from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId
-from bot.domain.proposal import LIVE, ProposalRecord
+from bot.domain.proposal import LIVE, ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 
 
@@ -58,6 +58,10 @@ class MemoryProposals:
 
     def live(self) -> Sequence[ProposalRecord]:
         return [record for record in self.by_id.values() if record.state in LIVE]
+
+    def latest(self, states: Set[ProposalState], limit: int) -> Sequence[ProposalRecord]:
+        found = (record for record in self.by_id.values() if record.state in states)
+        return sorted(found, key=lambda record: (record.changed_at, record.id), reverse=True)[:limit]
 
     def all(self) -> Sequence[ProposalRecord]:
         return list(self.by_id.values())

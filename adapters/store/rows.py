@@ -1,6 +1,6 @@
 """The rows that a store keeps, as one transaction sees them: no rules here, only what is where."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +12,7 @@ from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
 from bot.domain.execution import Claim, TargetUse
 from bot.domain.ids import ClickId, EffectKey, IncidentId, ProposalId, SlackUserId
 from bot.domain.label import Feedback, FeedbackRuling, Label
-from bot.domain.proposal import ProposalRecord
+from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 
 
@@ -73,6 +73,10 @@ class ProposalRows(Protocol):
 
     def live(self) -> Sequence[ProposalRecord]:
         """Return those that have not started and can still start."""
+        ...
+
+    def latest(self, states: Set[ProposalState], limit: int) -> Sequence[ProposalRecord]:
+        """Return the last *limit* that came to one of *states*, newest first."""
         ...
 
     def all(self) -> Sequence[ProposalRecord]: ...

@@ -43,6 +43,7 @@ from bot.domain.person import OnCall
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalState
 from bot.domain.record import Assessment, OnCallTold
+from bot.domain.trust import trust_in
 from bot.ports import Reading
 
 log = structlog.get_logger()
@@ -189,6 +190,8 @@ async def drafted(
     basis = await basis_of(world, name, suspect) if name in world.catalogue.services and name else None
     found = await world.gate.on_record(incident.id)
     plan = draft_plan(world, incident, suspect, evidence, found, basis, requester, wanted)
+    trust = trust_in(await world.gate.past_runs(plan.service, plan.playbook))
+    plan = plan.model_copy(update={"trust": trust})
     return await with_previews(world, plan)
 
 

@@ -70,6 +70,7 @@ async def _undo_of(world: World, record: ProposalRecord, found: OnRecord) -> Pla
             "undo_steps": (),
             "undo_attempts": (),
             "undo_automatic": False,
+            "trust": None,
             "undoes": record.id,
             "tried": f"{tried.title}, approved by {names}. It ran, and it did not help: {record.reason}.",
             "basis": basis,

@@ -111,6 +111,17 @@ class Value(Frozen):
     source: Fact
 
 
+class Trust(Frozen):
+    """How often a playbook was run here, and how often that was followed by a proven recovery."""
+
+    runs: int = Field(ge=0)
+    worked: int = Field(default=0, ge=0)
+    median_s: int | None = None
+    """From the last approval to the proof, of those that worked, in seconds."""
+    last_at: AwareDatetime | None = None
+    """When the last one ended, however it ended."""
+
+
 class Plan(Frozen):
     """Everything that will run, and the conditions under which it may.
 
@@ -152,6 +163,8 @@ class Plan(Frozen):
     """Which attempt at its effect each step of the undo is; a missing one is the first."""
     undo_automatic: bool = False
     """The undo runs once by itself when the plan did not help: it is approved with the plan."""
+    trust: Trust | None = None
+    """What the playbook has done for the service when this was made; None where that is not said."""
     undoes: ProposalId | None = None
     """The execution that this plan takes back; None for any other plan."""
     tried: str = ""

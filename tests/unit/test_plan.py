@@ -24,7 +24,7 @@ from bot.domain.plan import (
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 from tests.builders import NOW, a_check, a_plan, a_request
 
-DIGEST = "8c97a79581222bd6af51411e0dea0482b3ecfe6eac6a5d96e7d450e6dd726ec7"
+DIGEST = "2e2b75d3f271f9ebba37fbf7604339ca448a0e34786d916999abc9e141c758f9"
 
 
 def test_the_bytes_of_a_plan_read_back_as_the_plan() -> None:

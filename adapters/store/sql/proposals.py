@@ -1,6 +1,6 @@
 """Proposals and the decisions about them as SQL rows."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from adapters.store.sql.tables import decisions, proposals
 from bot.domain.approval import Ruling
 from bot.domain.errors import Tampered
 from bot.domain.ids import ClickId, IncidentId, ProposalId
-from bot.domain.proposal import LIVE, Approval, ProposalRecord
+from bot.domain.proposal import LIVE, Approval, ProposalRecord, ProposalState
 
 _APPROVALS = TypeAdapter(tuple[Approval, ...])
 # Made once: each is needed several times for every card, and making one costs more than running it.
@@ -58,6 +58,14 @@ class SqlProposals:
             select(proposals)
             .where(proposals.c.state.in_([state.value for state in LIVE]))
             .order_by(proposals.c.created_at, proposals.c.id)
+        )
+
+    def latest(self, states: Set[ProposalState], limit: int) -> Sequence[ProposalRecord]:
+        return self._read(
+            select(proposals)
+            .where(proposals.c.state.in_(sorted(state.value for state in states)))
+            .order_by(proposals.c.changed_at.desc(), proposals.c.id.desc())
+            .limit(limit)
         )
 
     def all(self) -> Sequence[ProposalRecord]:
