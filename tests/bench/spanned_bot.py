@@ -53,7 +53,7 @@ _METHODS: tuple[tuple[Any, str, str], ...] = (
     (SlackChat, "post_card", "Slack: post card"),
     (SlackChat, "update_card", "Slack: edit card"),
     (SlackChat, "tell", "Slack: tell one person"),
-    (approve, "_who_and_whether", "who and whether"),
+    (approve, "who_and_whether", "who and whether"),
     (approve, "show", "show after press"),
     (activities, "show_at_once", "show at once"),
     (remediate, "_signal_before", "signal before"),

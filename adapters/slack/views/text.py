@@ -12,11 +12,13 @@ Mrkdwn = NewType("Mrkdwn", str)
 """Text in Slack's markup, safe to send: made only by the functions of this module."""
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_RESERVED = str.maketrans(_ENTITIES)
 # Slack's markup has no escape for its own signs, so data gets look-alikes that mean nothing to it.
 _LOOKALIKES = {"*": "\u2217", "~": "\u223c", "`": "\u02cb"}
 _UNDERSCORE = "\u02cd"
 _COLON = "\ua789"
 _NO_QUOTE = "\u203a"  # At the start of a line even an escaped `>` would make a quotation.
+_SIGN = re.compile(r"[&<>*~`_:]")
 _EMOJI = re.compile(r":(?!\d{1,2}:)(?=[\w+'-]+:)")  # A clock's `12:30:45` holds none.
 _ADDRESS = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _UNSAFE_IN_ADDRESS = frozenset('<>|"`\\')
@@ -28,7 +30,9 @@ _BARE_WORD = re.compile(r"(?![\"'])[!-_a-~]+")
 
 def visible(text: str) -> str:
     """Return *text* on one line, without control characters, invisible ones named such as `U+202E`."""
-    return "".join(_visible(character) for character in text)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join([_visible(character) for character in text])
 
 
 def _visible(character: str) -> str:
@@ -44,22 +48,30 @@ def _visible(character: str) -> str:
 
 def escape(text: str) -> Mrkdwn:
     """Return *text* so that Slack shows it and nothing in it makes a mention, a link or a style."""
-    return Mrkdwn("".join(units(text)))
+    return Mrkdwn(_SIGN.sub(_harmless, visible(text)))
 
 
 def units(text: str) -> Iterator[str]:
     """Yield the escaped form of *text*, one shown unit at a time, none of which may be divided."""
     shown = visible(text)
-    emoji = {match.start() for match in _EMOJI.finditer(shown)}
-    for index, character in enumerate(shown):
-        if character == "_" and not _is_inside_word(shown, index):
-            yield _UNDERSCORE
-        elif index in emoji:
-            yield _COLON
-        elif character == ">" and index == 0:
-            yield _NO_QUOTE
-        else:
-            yield _ENTITIES.get(character) or _LOOKALIKES.get(character) or character
+    done = 0
+    for sign in _SIGN.finditer(shown):
+        yield from shown[done : sign.start()]
+        yield _harmless(sign)
+        done = sign.end()
+    yield from shown[done:]
+
+
+def _harmless(sign: re.Match[str]) -> str:
+    """Return what is shown for one of Slack's signs where it stands."""
+    text, index, character = sign.string, sign.start(), sign.group()
+    if character == "_":
+        return character if _is_inside_word(text, index) else _UNDERSCORE
+    if character == ":":
+        return _COLON if _EMOJI.match(text, index) else character
+    if character == ">" and index == 0:
+        return _NO_QUOTE
+    return _ENTITIES.get(character) or _LOOKALIKES[character]
 
 
 def _is_inside_word(text: str, index: int) -> bool:
@@ -68,9 +80,10 @@ def _is_inside_word(text: str, index: int) -> bool:
 
 def shorten(text: str, limit: int) -> Mrkdwn:
     """Return *text* escaped in at most about *limit* characters; what is left out is counted in words."""
+    whole = escape(text)
+    if len(whole) <= limit:
+        return whole
     found = list(units(text))
-    if sum(map(len, found)) <= limit:
-        return Mrkdwn("".join(found))
     kept, length = 0, 0
     while kept < len(found) and length + len(found[kept]) <= limit:
         length += len(found[kept])
@@ -101,7 +114,7 @@ def code(text: str) -> Mrkdwn:
 
 def entities(text: str) -> str:
     """Return *text* with Slack's three reserved characters escaped, and nothing else changed."""
-    return "".join(_ENTITIES.get(character, character) for character in text)
+    return text.translate(_RESERVED)
 
 
 def literal(text: str) -> str:
