@@ -71,10 +71,10 @@ from adapters.store.redis.day_budget import RedisDayBudget
 from adapters.store.redis.durability import read_durability
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
+from adapters.store.redis.looks import RedisLooks
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.witness import Witness
 from bot.app.world import Manners, World
-from adapters.store.redis.looks import RedisLooks
 from bot.domain.errors import Invalid, Unavailable
 from bot.domain.merging import MergingRules
 from bot.ports import Inbox
@@ -131,6 +131,7 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
         await core.store.gate.raise_epoch(core.engine.epoch)
         await stack.enter_async_context(beside(core.last_seen.follow()))
         analyst = await _analyst(stack, core)
+        world = replace(world, respondent=analyst)
         activities = Activities(world=world, analyst=analyst)
         await stack.enter_async_context(incident_worker(core.temporal, activities))
         health = _health(core)
@@ -254,13 +255,14 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         chat=slack.chat,
         directory=SlackDirectory(slack.api, slack.installation),
         rooms=SlackRooms(slack.api),
+        own_channels=SlackOwnChannels(slack.api, slack.installation),
+        looks=RedisLooks(redis),
         book=core.store.incidents,
         gate=core.store.gate,
         outbox=core.store.outbox,
         audit=core.store.audit,
         diagnoses=core.store.diagnoses,
         labels=core.store.labels,
-        looks=RedisLooks(redis),
         groups=core.store.groups,
         signals=signals,
         runners={

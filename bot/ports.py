@@ -5,7 +5,7 @@ Each port is in domain terms and has a memory twin under the same contract test.
 (it may have happened: never repeat without asking).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -22,7 +22,7 @@ from bot.domain.chain_check import ChainReport
 from bot.domain.change import ChangeEvent
 from bot.domain.checkpoint import Checkpoint
 from bot.domain.diagnosed import Diagnosed, DiagnosisId, Opined
-from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, Window
+from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis, ToolResult, Window
 from bot.domain.document import Document
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted, Preview, StartedStep, StepOutcome
 from bot.domain.freshness import Freshness
@@ -48,6 +48,7 @@ from bot.domain.plan import Plan, PlannedAction
 from bot.domain.policy import Execution, Policy, Request
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import Assessment, IncidentRecord, OnCallTold
+from bot.domain.reply import LookUp, Replied, WordsAsked
 from bot.domain.sources import AddedAnswer, ChangeDiff, Inquiry, LogLines, Point, VersionShare
 from bot.domain.timeline import Timeline
 from bot.domain.topology import Topology
@@ -779,5 +780,20 @@ class Analyst(Protocol):
         """Return the model's choice among the dossier's candidates, or why there is none. It never raises.
 
         Whether the choice rests on the evidence is for the caller to check.
+        """
+        ...
+
+
+LookingUp = Callable[[LookUp], Awaitable[Sequence[ToolResult]]]
+"""Answers a look-up from our own tools: redacted, bounded, numbered. It never raises."""
+
+
+class Respondent(Protocol):
+    """A model that is asked a question in words. It reads through our tools and can do nothing else."""
+
+    async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
+        """Return the model's answer, or why there is none. It never raises.
+
+        Whether the answer rests on what was looked up is for the caller to check.
         """
         ...

@@ -22,6 +22,7 @@ from bot.domain.diagnosis import (
 )
 from bot.domain.ids import ChangeId, IncidentId, ServiceName, sha256_hex
 from bot.domain.redaction import Redacted
+from bot.domain.reply import WordsAsked
 from tests.builders import INCIDENT, NOW
 
 CHANGE_LINE = (
@@ -152,3 +153,19 @@ def a_verdict(*ranked: Hypothesis, playbook: str | None = None) -> Verdict:
         outcome=VerdictOutcome.CAUSE_IDENTIFIED,
         playbook_id=playbook,
     )
+
+
+def a_words_asked(question: str = "did checkout change today?", **changed: object) -> WordsAsked:
+    """Return a question about the incident of `a_dossier`."""
+    usual = WordsAsked(
+        incident=IncidentId(INCIDENT),
+        service=ServiceName("checkout"),
+        title=Redacted("Error rate is 12 %"),
+        question=Redacted(question),
+        onset=NOW,
+        now=NOW + timedelta(minutes=4),
+        candidates=(CandidateId("C1"), CandidateId("C2")),
+        services=(ServiceName("checkout"), ServiceName("payments")),
+        playbooks=("rollback-deploy",),
+    )
+    return usual.model_copy(update=changed)

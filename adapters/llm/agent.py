@@ -1,4 +1,7 @@
-"""The analyst behind a real model: a ladder of endpoints, each with a breaker, within one deadline."""
+"""The analyst behind a real model: a ladder of endpoints, each with a breaker, within one deadline.
+
+It answers questions in words too, over the same endpoints, breakers and budget.
+"""
 
 import asyncio
 import time
@@ -18,13 +21,15 @@ from adapters.llm.cost import estimated_tokens
 from adapters.llm.failures import WORDS, CallFailed, failure_of
 from adapters.llm.prompts import Prompt, Task, read_prompts
 from adapters.llm.recording import Sent
+from adapters.llm.responding import Responder
 from adapters.llm.transport import model_client
 from bot.domain.diagnosis import Diagnosis, Dossier, ModelCall, NoDiagnosis, Silence
+from bot.domain.reply import Replied, WordsAsked
+from bot.ports import LookingUp
 
 log = structlog.get_logger()
 
 ATTEMPTS: Final = 2
-PAUSE_S: Final = 0.3  # Before a repetition when the server does not say how long.
 
 
 @dataclass
@@ -45,7 +50,7 @@ class _Run:
 
 
 class LangchainAnalyst:
-    """Implements `Analyst`. Close it when the process ends."""
+    """Implements `Analyst` and `Respondent`. Close it when the process ends."""
 
     def __init__(
         self,
@@ -71,14 +76,27 @@ class LangchainAnalyst:
         caps = Caps(tokens=config.daily_tokens, calls=config.daily_calls)
         self._budget: DayBudget = MemoryDayBudget(caps) if budget is None else budget
         self._breakers = {endpoint: Breaker(monotonic) for endpoint in range(len(config.endpoints))}
-        self._askers = {
+        self._askers: dict[tuple[int, Task], Asker] = {
             (index, task): Asker(config, endpoint, prompt, self._client)
             for index, endpoint in enumerate(config.endpoints)
             for task, prompt in self._prompts.items()
+            if task is not Task.ANSWER
         }
+        self._responder = Responder(
+            config,
+            self._prompts[Task.ANSWER],
+            client=self._client,
+            budget=self._budget,
+            breakers=[self._breakers[index] for index in range(len(config.endpoints))],
+            monotonic=monotonic,
+            sleep=sleep,
+        )
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
+        return await self._responder.reply(asked, look_up)
 
     async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
         task = Task.REPAIR if dossier.repair else Task.RANK
@@ -121,12 +139,12 @@ class LangchainAnalyst:
         def is_worth_it(exc: BaseException) -> bool:
             if not isinstance(exc, CallFailed) or not exc.may_be_repeated or not run.has_calls_left:
                 return False
-            return self._monotonic() + _pause_s(exc) < run.ends_at
+            return self._monotonic() + exc.pause_s < run.ends_at
 
         attempts = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             retry=retry_if_exception(is_worth_it),
-            wait=lambda state: _pause_s(_failure(state)),
+            wait=lambda state: _failure(state).pause_s,
             sleep=self._sleep,
             reraise=True,
         )
@@ -136,7 +154,9 @@ class LangchainAnalyst:
         estimate = estimated_tokens(run.prompt.system, run.text)
         async with self._slots:
             reserved = await self._reserved(estimate)
-            sent = Sent(endpoint=endpoint, prompt=run.prompt, dossier=run.dossier, estimate=estimate)
+            sent = Sent(
+                endpoint=endpoint, prompt=run.prompt, input_sha256=run.dossier.input_sha256, estimate=estimate
+            )
             began = self._monotonic()
             try:
                 return await self._send(sent, index, run)
@@ -174,7 +194,3 @@ class LangchainAnalyst:
 def _failure(state: RetryCallState) -> CallFailed:
     exc = state.outcome.exception() if state.outcome else None
     return exc if isinstance(exc, CallFailed) else CallFailed(Silence.GARBAGE)
-
-
-def _pause_s(exc: CallFailed) -> float:
-    return PAUSE_S if exc.retry_after_s is None else exc.retry_after_s

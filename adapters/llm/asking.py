@@ -37,7 +37,7 @@ class Asker:
     ) -> None:
         schema = dict(prompt.schema)
         self._agent = create_agent(
-            _chat_model(config, endpoint, prompt, client),
+            chat_model(config, endpoint, prompt, client),
             tools=[],
             system_prompt=prompt.system,
             # One request a run: what LangChain would repeat by itself has no other cap.
@@ -63,9 +63,10 @@ class Asker:
         return _verdict(state)
 
 
-def _chat_model(
+def chat_model(
     config: ModelConfig, endpoint: Endpoint, prompt: Prompt, client: httpx2.AsyncClient
 ) -> ChatOpenAI:
+    """Return the client of one model, told everything and reading nothing from the environment."""
     is_openai = httpx2.URL(endpoint.base_url).host == OPENAI_HOST
     return ChatOpenAI(
         model=endpoint.model,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from adapters.llm.budget import DayBudget
 from adapters.llm.config import ModelConfig
 from bot.domain.diagnosis import Diagnosis, Dossier, NoDiagnosis
+from bot.domain.reply import Replied, WordsAsked
+from bot.ports import LookingUp
 
 if TYPE_CHECKING:
     from adapters.llm.agent import LangchainAnalyst
@@ -25,7 +27,7 @@ def build_analyst(config: ModelConfig, budget: DayBudget | None = None) -> "Lang
 
 
 class LateAnalyst:
-    """Implements `Analyst`: the libraries are imported beside a bot that runs already, in a thread."""
+    """Implements `Analyst` and `Respondent`: imported in a thread beside a bot that runs already."""
 
     def __init__(self, config: ModelConfig, budget: DayBudget | None = None) -> None:
         self._config = config
@@ -40,6 +42,9 @@ class LateAnalyst:
 
     async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
         return await (await self.warm()).diagnose(dossier)
+
+    async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
+        return await (await self.warm()).reply(asked, look_up)
 
     async def aclose(self) -> None:
         """Close the connections of what was made."""

@@ -22,6 +22,10 @@ WORDS: Final = {
 }
 
 
+PAUSE_S: Final = 0.3
+"""Before a repetition when the server does not say how long."""
+
+
 class CallFailed(Exception):
     """One call came to nothing."""
 
@@ -39,6 +43,11 @@ class CallFailed(Exception):
     def may_be_repeated(self) -> bool:
         """Say whether the same request may succeed a moment later."""
         return self.reason in (Silence.RATE_LIMITED, Silence.OVERLOADED)
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait before the same request is sent again."""
+        return PAUSE_S if self.retry_after_s is None else self.retry_after_s
 
 
 def failure_of(exc: Exception) -> CallFailed:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,8 +14,9 @@ import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.domain.diagnosis import Dossier, Verdict
+from bot.domain.diagnosis import Dossier, ToolResult, Verdict
 from bot.domain.errors import Invalid
+from bot.domain.reply import Reply, WordsAsked
 
 LOCK: Final = "prompts.lock"
 FILES: Final = ("manifest.yaml", "schema.json", "system.md", "user.md.j2")
@@ -30,9 +31,10 @@ class Task(StrEnum):
 
     RANK = "rank"
     REPAIR = "repair"
+    ANSWER = "answer"
 
 
-VERSIONS: Final[Mapping[Task, int]] = {Task.RANK: 2, Task.REPAIR: 2}
+VERSIONS: Final[Mapping[Task, int]] = {Task.RANK: 2, Task.REPAIR: 2, Task.ANSWER: 1}
 """The version of each task that is in use."""
 
 
@@ -73,6 +75,15 @@ class Prompt:
         """Return the message for *dossier*. The fence is its digest, so no text in it can close it."""
         return self.template.render(**_values(dossier, dossier.input_sha256[:16]))
 
+    def render_question(self, asked: WordsAsked) -> str:
+        """Return the first message of a question in words, fenced in the same way."""
+        return self.template.render(is_first=True, results=[], **_values_asked(asked))
+
+    def render_results(self, asked: WordsAsked, results: Sequence[ToolResult]) -> str:
+        """Return what was looked up for *asked*, in the same fence."""
+        found = _values_of_results(results)
+        return self.template.render(is_first=False, results=found, **_values_asked(asked)).strip()
+
 
 def read_prompts(folder: Path, *, rank_version: int | None = None) -> Mapping[Task, Prompt]:
     """Return the prompts in use, or another version of the one that ranks.
@@ -102,9 +113,9 @@ def lock_prompts(folder: Path) -> None:
     (folder / LOCK).write_text("".join(lines), encoding="utf-8")
 
 
-def answer_schema() -> dict[str, Any]:
+def answer_schema(task: Task) -> dict[str, Any]:
     """Return the schema of an answer in the dialect that servers enforce: we check the lengths."""
-    schema = Verdict.model_json_schema()
+    schema = (Reply if task is Task.ANSWER else Verdict).model_json_schema()
     dialect = _without(schema, {"minLength", "maxLength", "minItems", "maxItems", "default"})
     if not isinstance(dialect, dict):
         raise TypeError("a JSON schema is an object")
@@ -205,25 +216,44 @@ def _values(dossier: Dossier, nonce: str) -> dict[str, Any]:
         "playbooks": [
             {"id": p.id, "service": p.service, "kinds": ", ".join(p.kinds)} for p in dossier.playbooks
         ],
-        "results": [
-            {
-                "id": result.result_id,
-                "tool": result.tool.value,
-                "trust": result.trust.value,
-                "status": result.status.value,
-                "shown": len(result.items),
-                "total": result.total,
-                "about": result.about,
-                "service": result.service,
-                "sign": result.sign.value if result.sign else None,
-                "lines": result.items,
-            }
-            for result in dossier.results
-        ],
+        "results": _values_of_results(dossier.results),
         "services": dossier.services,
         "may_ask": dossier.may_ask,
         "previous": dossier.repair.previous if dossier.repair else "",
         "problems": dossier.repair.problems if dossier.repair else (),
+    }
+
+
+def _values_of_results(results: Sequence[ToolResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": result.result_id,
+            "tool": result.tool.value,
+            "trust": result.trust.value,
+            "status": result.status.value,
+            "shown": len(result.items),
+            "total": result.total,
+            "about": result.about,
+            "service": result.service,
+            "sign": result.sign.value if result.sign else None,
+            "lines": result.items,
+        }
+        for result in results
+    ]
+
+
+def _values_asked(asked: WordsAsked) -> dict[str, Any]:
+    return {
+        "nonce": asked.input_sha256[:16],
+        "incident": asked.incident,
+        "service": asked.service or "unknown",
+        "onset": _time(asked.onset),
+        "now": _time(asked.now),
+        "title": asked.title,
+        "question": asked.question,
+        "services": asked.services,
+        "candidates": asked.candidates,
+        "playbooks": asked.playbooks,
     }
 
 

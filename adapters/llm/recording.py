@@ -9,7 +9,8 @@ from adapters.llm.config import Endpoint, Price
 from adapters.llm.cost import cost_usd
 from adapters.llm.failures import CallFailed, finish_reason, plain_word
 from adapters.llm.prompts import Prompt
-from bot.domain.diagnosis import Dossier, ModelCall, Silence
+from bot.domain.diagnosis import ModelCall, Silence
+from bot.domain.ids import Digest
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Sent:
 
     endpoint: Endpoint
     prompt: Prompt
-    dossier: Dossier
+    input_sha256: Digest
     estimate: int
     """Tokens of the request, by our estimate."""
     answer: AIMessage | None = None
@@ -33,7 +34,7 @@ class Sent:
             model=model,
             response_model=plain_word(message.response_metadata.get("model_name")) if message else "",
             prompt=self.prompt.name,
-            input_sha256=self.dossier.input_sha256,
+            input_sha256=self.input_sha256,
             tokens_in=tokens_in,
             tokens_cached=cached,
             tokens_out=tokens_out,

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from adapters.sandbox.opinions import good_answer, obedient_answer
+from adapters.sandbox.replies import answer, call_again, given_call, is_question, obey
 
 KEY: Final = "sandbox-model-key"
 MODEL: Final = "sandbox-model"
@@ -50,6 +51,8 @@ class Behaviour(StrEnum):
     LENGTH = "length"
     """Stop for want of tokens."""
     UNKNOWN_TOOL = "unknown_tool"
+    ENDLESS = "endless"
+    """Look things up for ever, and never answer a question."""
 
 
 class ModelServer:
@@ -185,9 +188,14 @@ def _message(body: dict[str, Any], behaviour: Behaviour | str) -> tuple[dict[str
     """Return the assistant's message and why it stopped."""
     if behaviour is Behaviour.REFUSAL:
         return {"role": "assistant", "content": None, "refusal": "I cannot help with that."}, "stop"
+    if is_question(body) and behaviour in _REPLIES:
+        message = _REPLIES[Behaviour(behaviour)](body)
+        return message, "tool_calls" if message.get("tool_calls") else "stop"
+    if is_question(body) and (called := given_call(body, str(behaviour))):
+        return called, "tool_calls"
     text = _text(body, behaviour)
     finish = "length" if behaviour is Behaviour.LENGTH else "stop"
-    if not body.get("tools") or behaviour is Behaviour.PLAIN_TEXT:
+    if not body.get("tools") or behaviour is Behaviour.PLAIN_TEXT or _is_final(body, behaviour):
         return {"role": "assistant", "content": text, "refusal": None}, finish
     name = body["tools"][0]["function"]["name"]
     if behaviour is Behaviour.UNKNOWN_TOOL:
@@ -195,6 +203,20 @@ def _message(body: dict[str, Any], behaviour: Behaviour | str) -> tuple[dict[str
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": text}}
     finish = finish if behaviour is Behaviour.LENGTH else "tool_calls"
     return {"role": "assistant", "content": None, "tool_calls": [call], "refusal": None}, finish
+
+
+def _is_final(body: dict[str, Any], behaviour: Behaviour | str) -> bool:
+    """Say whether a question is answered in the text, although tools are offered."""
+    return is_question(body) and behaviour is not Behaviour.UNKNOWN_TOOL
+
+
+_REPLIES: Final[dict[Behaviour, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    Behaviour.GOOD: answer,
+    Behaviour.DRIP: answer,
+    Behaviour.OBEDIENT: obey,
+    Behaviour.CUNNING: obey,
+    Behaviour.ENDLESS: call_again,
+}
 
 
 def _text(body: dict[str, Any], behaviour: Behaviour | str) -> str:

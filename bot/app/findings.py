@@ -31,6 +31,11 @@ class Found:
     sign: Sign | None = None
 
 
+def anything(record: IncidentRecord) -> bool:
+    """Say that every incident may be told of."""
+    return True
+
+
 @dataclass(frozen=True)
 class Question:
     """What the tools look at."""
@@ -41,6 +46,8 @@ class Question:
     """From the start of the look-back to the onset."""
     elsewhere: ServiceName | None = None
     """Look at this service, and not at that of the incident and its neighbours."""
+    tells_of: Callable[[IncidentRecord], bool] = anything
+    """Of which other incidents the answer may tell."""
     lead: timedelta | None = None
     """How long before the onset logs and measures are looked at; None: the usual minutes."""
 

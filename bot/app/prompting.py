@@ -50,13 +50,13 @@ async def dossier_of(world: World, record: IncidentRecord, ranking: Ranking, *, 
         ),
         results=await gather_evidence(world, question),
         playbooks=_playbooks(world, record, ranking),
-        services=_services(world, question),
+        services=services_near(world, question),
         may_ask=max_calls > 1,
         max_calls=max_calls,
     )
 
 
-def _services(world: World, question: Question) -> tuple[ServiceName, ...]:
+def services_near(world: World, question: Question) -> tuple[ServiceName, ...]:
     """Return the services near the incident, by name: the only ones that a model may ask about."""
     name = question.record.incident.service
     near: list[ServiceName] = [name] if name else []

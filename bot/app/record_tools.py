@@ -111,7 +111,8 @@ async def get_alert_timeline(world: World, question: Question) -> Sequence[Found
     """Return the incident's alerts; elsewhere, those of open incidents of that service."""
     found = [question.record]
     if question.elsewhere is not None:
-        found = [r for r in await world.book.open() if r.incident.service == question.elsewhere]
+        open_ones = [r for r in await world.book.open() if r.incident.service == question.elsewhere]
+        found = [record for record in open_ones if question.tells_of(record)]
     pairs = sorted(
         ((alert.at, record, alert) for record in found for alert in record.incident.alerts),
         key=lambda one: one[0],
@@ -177,6 +178,7 @@ async def find_similar_incidents(world: World, question: Question) -> Sequence[F
         record
         for record in await world.book.recent(EARLIER)
         if record.id != now.id and record.assessment and record.incident.service == service
+        if question.tells_of(record)
     ]
     ranked = most_alike(now, earlier, SIMILAR)
     outcomes = await what_came_of(world, ranked)

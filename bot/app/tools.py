@@ -45,7 +45,7 @@ async def ask_tools(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_ask(world, question, name, TOOLS[name])) for question, name in asked]
     found = [one for task in tasks for one in task.result()]
-    return tuple(_enveloped(world, number, one) for number, one in enumerate(found, after + 1))
+    return tuple(enveloped(world, number, one) for number, one in enumerate(found, after + 1))
 
 
 async def _ask(world: World, question: Question, name: ToolName, tool: Tool) -> Sequence[Found]:
@@ -57,7 +57,8 @@ async def _ask(world: World, question: Question, name: ToolName, tool: Tool) -> 
         return [Found(name, (), Trust.SYSTEM, 0, status=ToolStatus.ERROR)]
 
 
-def _enveloped(world: World, number: int, found: Found) -> ToolResult:
+def enveloped(world: World, number: int, found: Found) -> ToolResult:
+    """Return what a tool found as `E<number>`: redacted, and cut to the bounds."""
     items: list[Redacted] = []
     room = LONGEST_RESULT
     clean = [clean_line(world, line) for line in found.lines]

@@ -1,7 +1,8 @@
 """What the application's functions are handed: the ports and the team's own data."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from weakref import WeakValueDictionary
@@ -41,6 +42,7 @@ from bot.ports import (
     Pictures,
     Policies,
     Referee,
+    Respondent,
     Rooms,
     Runner,
     Signals,
@@ -48,6 +50,8 @@ from bot.ports import (
     Versions,
     Workflows,
 )
+
+QUESTIONS_AT_ONCE = 4  # Our choice: a model takes seconds, and the places of the queue are for clicks too.
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,25 @@ class Turns:
         return self._locks.setdefault(incident, asyncio.Lock())
 
 
+class Places:
+    """So many at once: whoever comes when all are taken is turned away and does not wait."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def one(self) -> Iterator[bool]:
+        """Take a place for the length of the block; False when there is none."""
+        if not self._free:
+            yield False
+            return
+        self._free -= 1
+        try:
+            yield True
+        finally:
+            self._free += 1
+
+
 class Bell:
     """Tells this bot's painter that there may be something to draw. It carries nothing: the record does."""
 
@@ -163,6 +186,7 @@ class World:
     manners: Manners
     turns: Turns = field(default_factory=Turns)
     bell: Bell = field(default_factory=Bell)
+    questions: Places = field(default_factory=lambda: Places(QUESTIONS_AT_ONCE))
     drafts: Drafts = field(default_factory=Drafts)
     latecomers: Latecomers = field(default_factory=Latecomers)
     stories: Stories = field(default_factory=Stories)
@@ -171,9 +195,13 @@ class World:
     sources: Sources = Sources()
     policies: Policies = OnePolicy()
     rooms: Rooms = NoRooms()
-    referee: Referee | None = None
-    pictures: Pictures | None = None
     looks: Looks = NoLooks()
+    referee: Referee | None = None
+    respondent: Respondent | None = None
+    """A model that answers questions in words; None: the nearest command does."""
+    own_channels: OwnChannels | None = None
+    """Who makes channels; None: no incident gets one of its own."""
+    pictures: Pictures | None = None
     """Who draws; None: no pictures are shared."""
 
     def topology(self) -> Topology:

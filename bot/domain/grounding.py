@@ -1,7 +1,7 @@
 """Check a model's answer against the evidence it was given: what does not hold is dropped and counted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -162,7 +162,7 @@ def _fault(claim: Claim, candidate: Candidate, dossier: Dossier, *, may_name_oth
         return Fault.UNKNOWN_EVIDENCE
     if not all(any(quote in result.text for result in results) for quote in claim.quotes):
         return Fault.QUOTE_NOT_FOUND
-    if not _tokens(claim.text) <= _known_tokens(results, candidate, dossier):
+    if not tokens(claim.text) <= _known_to(results, candidate, dossier):
         return Fault.TOKEN_NOT_FOUND
     if not may_name_others and _speaks_of_another(claim, results, candidate, dossier):
         return Fault.OTHER_CANDIDATE
@@ -178,18 +178,22 @@ _TOKEN: Final = re.compile(
 )
 
 
-def _tokens(text: str) -> frozenset[str]:
+def tokens(text: str) -> frozenset[str]:
     """Return every date, time, digest, id and number of *text*."""
     return frozenset(_TOKEN.findall(text))
 
 
-def _known_tokens(results: list[ToolResult], candidate: Candidate, dossier: Dossier) -> frozenset[str]:
-    """Return the tokens that a claim over *results* may hold: theirs, and the ids we gave."""
-    ids = frozenset(result.result_id for result in results) | {c.id for c in dossier.candidates}
-    read = " ".join((*(result.text for result in results), *candidate.names))
+def _known_to(results: list[ToolResult], candidate: Candidate, dossier: Dossier) -> frozenset[str]:
+    """Return the tokens that a claim about *candidate* may hold: those of *results*, and the ids we gave."""
+    return known_tokens(results, candidate.names) | {c.id for c in dossier.candidates}
+
+
+def known_tokens(results: Sequence[ToolResult], names: Iterable[str] = ()) -> frozenset[str]:
+    """Return the tokens that a claim over *results* may hold: theirs, their ids, and those of *names*."""
+    read = " ".join((*(result.text for result in results), *names))
     # A time that stands in the evidence as 02:58:00 may be written 02:58.
-    minutes = frozenset(token[:5] for token in _tokens(read) if re.fullmatch(r"\d{2}:\d{2}:\d{2}", token))
-    return _tokens(read) | minutes | ids
+    minutes = frozenset(token[:5] for token in tokens(read) if re.fullmatch(r"\d{2}:\d{2}:\d{2}", token))
+    return tokens(read) | minutes | frozenset(result.result_id for result in results)
 
 
 def _speaks_of_another(

@@ -1,4 +1,7 @@
-"""Answer a command: from the record, without a model, for the asker only unless they share it."""
+"""Answer a command: from the record, without a model, for the asker only unless they share it.
+
+A question in words is the one thing that a model may answer: in the thread, checked.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,6 +13,7 @@ import structlog
 
 from bot.app.commands.asked import Answer, Asked, Misused, Question, Way, plain
 from bot.app.commands.finding import find, where
+from bot.app.commands.in_words import by_model
 from bot.app.commands.status import status
 from bot.app.commands.table import COMMANDS, SHARE, SHARE_HELP, Command, usages
 from bot.app.commands.words import guess
@@ -69,19 +73,39 @@ async def _answered(world: World, question: Question, words: Sequence[str]) -> A
         return Answer(usage("" if len(words) <= 1 else "Too many words. Usage: /incident help — this list"))
     command = COMMANDS.get(name)
     if command is None or (len(asked.text) > _LONGEST_WORDS and name != "note"):
-        return await _guessed(world, question, words) or Answer(_unknown(words[0], command))
+        return await _in_words(world, question, words) or Answer(_unknown(words[0], command))
     try:
         return await command.handler(world, replace(question, words=tuple(words[1:])))
     except Misused as exc:
-        guessed = None if command.changes else await _guessed(world, question, words)
-        return guessed or Answer(usage(f"{exc} Usage: /incident {command.usage} — {command.help}"))
+        said = None if command.changes else await _in_words(world, question, words)
+        return said or Answer(usage(f"{exc} Usage: /incident {command.usage} — {command.help}"))
 
 
-async def _guessed(world: World, question: Question, words: Sequence[str]) -> Answer | None:
-    """Return the answer of the command nearest to a question in words; None for one that is typed."""
+async def _in_words(world: World, question: Question, words: Sequence[str]) -> Answer | None:
+    """Return the answer to a question in words: a model's, else the nearest command's; None for one typed."""
     if question.asked.way is not Way.MENTION or len(words) < 2:
         return None
     meant = guess(world, " ".join(words))
+    said = await by_model(world, question, " ".join(words), " ".join(meant or ()))
+    if isinstance(said, Answer):
+        return said
+    if said is None:
+        return await _guessed(world, question, meant)
+    try:
+        guessed = await _guessed(world, question, meant)
+    except Tampered:
+        raise
+    except HandrailError as exc:
+        return replace(plain(f"I could not answer that now: {exc}"), instead_of=said.instead_of)
+    nearest = "the nearest command answers" if guessed else "no command is near"
+    note = Section(heading="Model", lines=lines([f"No model answered ({said.why}), so {nearest}."]))
+    return replace(
+        (guessed or Answer(_unknown(words[0], None))).followed_by(note), instead_of=said.instead_of
+    )
+
+
+async def _guessed(world: World, question: Question, meant: Sequence[str] | None) -> Answer | None:
+    """Return the answer of the command that was meant; None for one that changes something."""
     command: Command | None = COMMANDS.get(meant[0]) if meant else None
     if meant is None or command is None or command.changes:
         return None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bot.app.report import Sleep
 from bot.app.world import World
+from bot.domain.card import CardRef
 from bot.domain.document import Document, Section
 from bot.domain.ids import SlackUserId
 from bot.domain.record import IncidentRecord
@@ -44,6 +45,9 @@ class Answer:
     """For all in the channel; else for the person alone."""
     about: tuple[IncidentRecord, ...] = ()
     """The incidents of which it tells more than that they exist: shared only where they belong."""
+
+    instead_of: CardRef | None = None
+    """A message that said that the answer follows: it is edited, for all in the thread."""
 
     def followed_by(self, *sections: Section) -> "Answer":
         """Return the answer with more at its end."""

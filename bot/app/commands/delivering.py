@@ -1,9 +1,12 @@
-"""Say the answer to a command: to the asker alone, or once for all."""
+"""Say the answer to a command: to the asker alone, or once for all in the channel or the thread."""
 
 from bot.app.commands.answering import answer
 from bot.app.commands.asked import Answer, Asked
+from bot.app.commands.finding import where
 from bot.app.report import post_once
 from bot.app.world import World
+from bot.domain.card import CardRef
+from bot.domain.document import Document
 from bot.domain.ids import IncidentId
 
 _NO_INCIDENT = IncidentId("-")
@@ -12,10 +15,21 @@ _NO_INCIDENT = IncidentId("-")
 async def handle_command(world: World, asked: Asked) -> None:
     """Answer a command. Handled again, what it changes and what all read is there once."""
     said = await answer(world, asked)
-    if said.is_shared:
+    if said.instead_of is not None:
+        await _put(world, asked, said, said.instead_of)
+    elif said.is_shared:
         await _share(world, asked, said)
     else:
         await world.chat.tell_document(asked.channel, asked.user, said.document, thread_ts=asked.thread_ts)
+
+
+async def _put(world: World, asked: Asked, said: Answer, ref: CardRef) -> None:
+    """Edit the message that said that the answer follows; what belongs elsewhere is for the asker alone."""
+    if all(where(world, record) == asked.channel for record in said.about):
+        await world.chat.update_document(ref, said.document)
+        return
+    await world.chat.update_document(ref, Document(title="Answered to the person who asked.", sections=()))
+    await world.chat.tell_document(asked.channel, asked.user, said.document, thread_ts=asked.thread_ts)
 
 
 async def _share(world: World, asked: Asked, said: Answer) -> None:
