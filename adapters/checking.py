@@ -126,7 +126,8 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
         if installation.team_id != settings.slack_team_id:
             wrong = f"the token belongs to workspace {installation.team_id}, not {settings.slack_team_id}"
             raise Invalid(wrong)
-        if missing := sorted(set(bot_scopes()) - set(installation.scopes)):
+        own = files is not None and any(route.own_channel for route in files.catalogue.routes)
+        if missing := sorted(set(bot_scopes(own_channels=own)) - set(installation.scopes)):
             raise Warns(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
         named = _named_channels(settings, files)
         found = {channel: await channel_problem(api, channel) for channel in named}
@@ -134,7 +135,8 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
         raise Fails(
             "; ".join(problems), "cards would reach nobody there: do what each says, then check again"
         )
-    return f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}"
+    said = f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}"
+    return f"{said}; some incidents get a channel of their own" if own else said
 
 
 def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
@@ -145,6 +147,9 @@ def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
     for name, service in files.catalogue.services.items() if files is not None else ():
         if service.channel is not None:
             named.setdefault(service.channel, []).append(f"{settings.handrail_services} ({name})")
+    for number, route in enumerate(files.catalogue.routes if files is not None else (), start=1):
+        if route.channel is not None:
+            named.setdefault(route.channel, []).append(f"{settings.handrail_services} (route {number})")
     return {channel: ", ".join(places) for channel, places in named.items()}
 
 

@@ -62,6 +62,7 @@ from adapters.slack.app import Intake, bolt_app, slack_route
 from adapters.slack.chat import SlackChat
 from adapters.slack.directory import SlackDirectory
 from adapters.slack.origin import reported_to
+from adapters.slack.own_channels import SlackOwnChannels
 from adapters.slack.pace import Pace
 from adapters.slack.rooms import SlackRooms
 from adapters.slack.socket import socket_mode
@@ -255,6 +256,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         chat=slack.chat,
         directory=SlackDirectory(slack.api, slack.installation),
         rooms=SlackRooms(slack.api),
+        own_channels=SlackOwnChannels(slack.api, slack.installation),
         own_channels=SlackOwnChannels(slack.api, slack.installation),
         looks=RedisLooks(redis),
         book=core.store.incidents,

@@ -261,6 +261,32 @@ class Rooms(Protocol):
         ...
 
 
+class OwnChannels(Protocol):
+    """Channels that single incidents have for themselves. Everything may be done again without harm."""
+
+    async def open(self, name: str, *, like: str) -> str:
+        """Return the id of our channel of this name, as private as *like*; it is made if there is none.
+
+        Raises:
+            Refused: the name is another's, or we may not make channels; the message says why.
+        """
+        ...
+
+    async def describe(self, channel: str, topic: str) -> None: ...
+
+    async def link(self, channel: str, title: str, url: str) -> None:
+        """Put a bookmark above the channel, unless one with this address stands there."""
+        ...
+
+    async def invite(self, channel: str, user: SlackUserId) -> None:
+        """Let *user* join. Raises `Refused` for one who may not."""
+        ...
+
+    def address(self, channel: str, ts: str | None = None) -> str:
+        """Return where people open the channel, or a message of it, in a browser."""
+        ...
+
+
 class Looks(Protocol):
     """When each person last opened the home tab. Losing it costs nobody more than one list of news."""
 

@@ -197,6 +197,7 @@ def services_page() -> str:
         ("`approvers`", catalogue.Approvers),
         ("`endpoints`: each of them", catalogue.Endpoint),
         ("`service_graph`, beside `services`", catalogue.ServiceGraph),
+        ("`routes`, beside `services`: each of them", catalogue.Route),
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"
 

@@ -13,6 +13,7 @@ from bot.app.consult import consult
 from bot.app.enclose import enclose
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
+from bot.app.own_channel import open_own_channel
 from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
@@ -65,10 +66,10 @@ class Activities:
 
     @activity.defn(name="consult")
     async def consult(self, incident: IncidentId) -> bool:
-        if self.analyst is None:
-            return False
-        async with _beating():
-            return await consult(self.world, self.analyst, incident)
+        async with _beating(), asyncio.TaskGroup() as group:
+            # Beside the course as well: neither is waited for by anything.
+            group.create_task(open_own_channel(self.world, incident))
+            return self.analyst is not None and await consult(self.world, self.analyst, incident)
 
     @activity.defn(name="next_move")
     async def next_move(self, incident: IncidentId) -> NextMove:

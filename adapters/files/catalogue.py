@@ -21,4 +21,7 @@ def read_with_lines(path: Path) -> tuple[Catalogue, Lines]:
     """Return the service catalogue and where its parts stand; it raises the same."""
     read = read_model(path, CatalogueFile, InvalidCatalogue)
     found = read.value
-    return Catalogue(services=dict(found.services), service_graph=found.service_graph), read.where
+    catalogue = Catalogue(
+        services=dict(found.services), service_graph=found.service_graph, routes=found.routes
+    )
+    return catalogue, read.where

@@ -32,6 +32,12 @@ class Method(StrEnum):
     BOTS_INFO = "bots.info"
     CHANNEL = "conversations.info"
     CHANNEL_MEMBERS = "conversations.members"
+    CHANNELS = "conversations.list"
+    CREATE_CHANNEL = "conversations.create"
+    INVITE = "conversations.invite"
+    SET_TOPIC = "conversations.setTopic"
+    BOOKMARKS = "bookmarks.list"
+    ADD_BOOKMARK = "bookmarks.add"
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
     UPDATE = "chat.update"
@@ -52,6 +58,12 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.BOTS_INFO: ("users:read",),
         Method.CHANNEL: ("channels:read", "groups:read"),
         Method.CHANNEL_MEMBERS: ("channels:read", "groups:read"),
+        Method.CHANNELS: ("channels:read", "groups:read"),
+        Method.CREATE_CHANNEL: ("channels:manage", "groups:write"),
+        Method.INVITE: ("channels:manage", "groups:write"),
+        Method.SET_TOPIC: ("channels:manage", "groups:write"),
+        Method.BOOKMARKS: ("bookmarks:read",),
+        Method.ADD_BOOKMARK: ("bookmarks:write",),
         Method.POST: ("chat:write",),
         Method.POST_EPHEMERAL: ("chat:write",),
         Method.UPDATE: ("chat:write",),
@@ -67,6 +79,10 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The bot scopes that each method needs for what we do with it."""
+OF_OWN_CHANNELS = frozenset(
+    {Method.CREATE_CHANNEL, Method.INVITE, Method.SET_TOPIC, Method.BOOKMARKS, Method.ADD_BOOKMARK}
+)
+"""Called only where incidents get channels of their own."""
 
 
 class Installation(Frozen):

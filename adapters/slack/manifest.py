@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.slack.actions import COMMAND, SHORTCUT
-from adapters.slack.api import SCOPES
+from adapters.slack.api import OF_OWN_CHANNELS, SCOPES
 from adapters.slack.app import PATH
 from adapters.slack.home import HOME_OPENED
 from adapters.slack.mentions import MENTION
@@ -16,9 +16,13 @@ EVENTS: Mapping[str, tuple[str, ...]] = {HOME_OPENED: (), MENTION: ("app_mention
 _EXAMPLE = "https://handrail.example.com"
 
 
-def bot_scopes() -> tuple[str, ...]:
-    """Return the scopes that the bot needs, in alphabetical order, and no other."""
-    used = {scope for needs in (SCOPES, EVENTS) for scopes in needs.values() for scope in scopes}
+def bot_scopes(*, own_channels: bool = True) -> tuple[str, ...]:
+    """Return the scopes that the bot needs, in alphabetical order, and no other.
+
+    Those for channels of single incidents are left out for a team without *own_channels*.
+    """
+    called = {m: scopes for m, scopes in SCOPES.items() if own_channels or m not in OF_OWN_CHANNELS}
+    used = {scope for needs in (called, EVENTS) for scopes in needs.values() for scope in scopes}
     return tuple(sorted(used | {"commands"}))
 
 

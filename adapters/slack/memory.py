@@ -9,7 +9,7 @@ from bot.domain.approval import Question
 from bot.domain.attachment import Attachment
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
-from bot.domain.errors import NotFound
+from bot.domain.errors import NotFound, Refused
 from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 from bot.domain.person import Person
@@ -174,6 +174,52 @@ class MemoryDirectory:
             ),
             None,
         )
+
+
+@dataclass
+class OwnChannel:
+    """A channel that was made for one incident."""
+
+    name: str
+    is_private: bool = False
+    topic: str = ""
+    links: dict[str, str] = field(default_factory=dict)
+    """Titles by address."""
+    invited: list[SlackUserId] = field(default_factory=list)
+
+
+@dataclass
+class MemoryOwnChannels:
+    """Makes channels whose ids tell their number; *taken* names are another's."""
+
+    taken: set[str] = field(default_factory=set)
+    private: set[str] = field(default_factory=set)
+    strangers: set[SlackUserId] = field(default_factory=set)
+    opened: dict[str, OwnChannel] = field(default_factory=dict)
+
+    async def open(self, name: str, *, like: str) -> str:
+        if name in self.taken:
+            raise Refused(f"the name #{name} is taken by a channel that is not ours")
+        known = next((channel for channel, own in self.opened.items() if own.name == name), None)
+        channel = known or f"C0OWN{len(self.opened) + 1}"
+        self.opened.setdefault(channel, OwnChannel(name, is_private=like in self.private))
+        return channel
+
+    async def describe(self, channel: str, topic: str) -> None:
+        self.opened[channel].topic = topic
+
+    async def link(self, channel: str, title: str, url: str) -> None:
+        self.opened[channel].links.setdefault(url, title)
+
+    async def invite(self, channel: str, user: SlackUserId) -> None:
+        if user in self.strangers:
+            raise Refused(f"Slack does not let {user} join")
+        if user not in self.opened[channel].invited:
+            self.opened[channel].invited.append(user)
+
+    def address(self, channel: str, ts: str | None = None) -> str:
+        message = f"/p{ts.replace('.', '')}" if ts is not None else ""
+        return f"https://example.slack.com/archives/{channel}{message}"
 
 
 class MemoryRooms:

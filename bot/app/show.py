@@ -236,10 +236,10 @@ async def _post(world: World, record: IncidentRecord, card: Card) -> CardRef:
 
 
 def channel_of(world: World, record: IncidentRecord) -> str:
-    """Return the channel that the service's entry names, else the default one."""
-    name = record.incident.service
-    service = world.catalogue.services.get(name) if name else None
-    return (service.channel if service else None) or world.manners.default_channel
+    """Return where the card stands; before it does, where the catalogue says, else the default channel."""
+    if record.card is not None:
+        return record.card.channel
+    return world.catalogue.channel(record.incident) or world.manners.default_channel
 
 
 def _offer_of(record: IncidentRecord, last: ProposalRecord, claims: Sequence[Claim]) -> Offer:

@@ -39,6 +39,7 @@ from bot.ports import (
     Looks,
     Metrics,
     Outbox,
+    OwnChannels,
     Pictures,
     Policies,
     Referee,
@@ -199,6 +200,8 @@ class World:
     referee: Referee | None = None
     respondent: Respondent | None = None
     """A model that answers questions in words; None: the nearest command does."""
+    own_channels: OwnChannels | None = None
+    """Who makes channels; None: no incident gets one of its own."""
     own_channels: OwnChannels | None = None
     """Who makes channels; None: no incident gets one of its own."""
     pictures: Pictures | None = None

@@ -1,6 +1,6 @@
 """The service catalogue: what `services.yaml` says of each service."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from bot.domain.alert import Severity
 from bot.domain.frozen import Frozen, WrongPart
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
+from bot.domain.incident import Incident
 from bot.domain.topology import Edge, Topology
 from bot.domain.words import HeaderName, Identifier, Line
 
@@ -230,6 +232,31 @@ class ServiceGraph(Frozen):
     )
 
 
+class Route(Frozen):
+    """Where the cards of some incidents go. What is left out fits any; all that is named must fit."""
+
+    service: tuple[ServiceName, ...] = ()
+    team: tuple[str, ...] = Field(default=(), description="As `owner` of a service has it.")
+    severity: tuple[Severity, ...] = Field(default=(), description="The worst of the incident's alerts.")
+    priority: tuple[str, ...] = Field(default=(), description="PagerDuty's name of it, such as `P1`.")
+    channel: ChannelId | None = Field(
+        default=None, description="Slack channel id (`C…`); default: the service's, else SLACK_CHANNEL."
+    )
+    own_channel: bool = Field(
+        default=False,
+        description="Whether each of these incidents also gets a channel of its own, for people to talk in.",
+    )
+
+    def fits(self, incident: Incident, owner: str) -> bool:
+        """Say whether *incident*, of a service of *owner*, goes here."""
+        return (
+            (not self.service or incident.service in self.service)
+            and (not self.team or owner in self.team)
+            and (not self.severity or incident.severity in self.severity)
+            and (not self.priority or incident.priority in self.priority)
+        )
+
+
 class CatalogueFile(Frozen):
     """The whole of `services.yaml`."""
 
@@ -237,6 +264,22 @@ class CatalogueFile(Frozen):
     service_graph: ServiceGraph | None = Field(
         default=None, description="A further source of who calls whom, beside `dependencies`."
     )
+    routes: tuple[Route, ...] = Field(
+        default=(), description="The first that fits an incident says where its card goes."
+    )
+
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> "CatalogueFile":
+        owners = {service.owner for service in self.services.values()}
+        for number, route in enumerate(self.routes):
+            _refuse_unknown("service", route.service, self.services, number)
+            _refuse_unknown("team", route.team, owners, number)
+            if route.channel is None and not route.own_channel:
+                raise WrongPart("it names no `channel` and no `own_channel: true`", ("routes", number))
+            fits_all = not (route.service or route.team or route.severity or route.priority)
+            if fits_all and number + 1 < len(self.routes):
+                raise WrongPart("it fits every incident, so none gets to the next", ("routes", number))
+        return self
 
     @model_validator(mode="after")
     def _no_name_twice(self) -> "CatalogueFile":
@@ -245,6 +288,13 @@ class CatalogueFile(Frozen):
         own = [(name, str(name), "names") for name in self.services]
         _refuse_shared("name", [*own, *((n, also, "names") for n, s in entries for also in s.names)])
         return self
+
+
+def _refuse_unknown(field: str, named: Iterable[str], known: Container[str], route: int) -> None:
+    for place, name in enumerate(named):
+        if name not in known:
+            what = "has the owner" if field == "team" else "is called"
+            raise WrongPart(f"no service {what} {name!r}", ("routes", route, field, place))
 
 
 def _refuse_shared(what: str, claims: Iterable[tuple[ServiceName, str, str]]) -> None:
@@ -264,6 +314,19 @@ class Catalogue:
 
     services: dict[ServiceName, Service]
     service_graph: ServiceGraph | None = None
+    routes: tuple[Route, ...] = ()
+
+    def route(self, incident: Incident) -> Route | None:
+        """Return the first route that fits *incident*."""
+        service = self.services.get(incident.service) if incident.service else None
+        owner = service.owner if service else ""
+        return next((route for route in self.routes if route.fits(incident, owner)), None)
+
+    def channel(self, incident: Incident) -> str | None:
+        """Return the channel that is named for *incident*; None when none is."""
+        route = self.route(incident)
+        service = self.services.get(incident.service) if incident.service else None
+        return (route.channel if route else None) or (service.channel if service else None)
 
     def by_pagerduty_id(self, pagerduty_id: str | None) -> ServiceName | None:
         """Return the service mapped to *pagerduty_id*, or None when no entry names it."""

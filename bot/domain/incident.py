@@ -4,9 +4,11 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime
 
-from bot.domain.alert import Alert
+from bot.domain.alert import Alert, Severity
 from bot.domain.frozen import Frozen
 from bot.domain.ids import IncidentId, ServiceName
+
+_WORST_FIRST = tuple(Severity)
 
 
 class IncidentStatus(StrEnum):
@@ -40,6 +42,13 @@ class Incident(Frozen):
     @property
     def is_open(self) -> bool:
         return self.status is not IncidentStatus.RESOLVED
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of its alerts; unknown while none is."""
+        return min(
+            (alert.severity for alert in self.alerts), key=_WORST_FIRST.index, default=Severity.UNKNOWN
+        )
 
 
 class IncidentEventKind(StrEnum):

@@ -97,6 +97,7 @@ def channel_json(workspace: Workspace, channel: SlackChannel) -> JsonObject:
         "is_im": direct,
         "is_private": channel.is_private,
         "is_archived": channel.is_archived,
+        "creator": channel.creator,
         "is_member": channel.bot_is_member,
         "is_ext_shared": False,
         "topic": {"value": channel.topic, "creator": "", "last_set": 0},

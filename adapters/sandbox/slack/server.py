@@ -19,7 +19,7 @@ from .sockets import SocketMode
 from .webapi import WebApi
 from .wire import JsonObject
 from .workspace import Workspace
-from .world import SlackConfig
+from .world import SlackChannel, SlackConfig
 
 T = TypeVar("T")
 
@@ -189,6 +189,16 @@ class SandboxSlack:
     def calls(self) -> tuple[Call, ...]:
         """Every Web API call so far."""
         return tuple(self._workspace.calls)
+
+    @property
+    def channels(self) -> tuple[SlackChannel, ...]:
+        """Every channel as it is now, those that the app made among them."""
+        return self._workspace.channels
+
+    @property
+    def bookmarks(self) -> tuple[JsonObject, ...]:
+        """The links above all channels, oldest first."""
+        return tuple(self._workspace.bookmarks)
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:

@@ -117,6 +117,25 @@ class Workspace:
         self.changes.touch()
         return changed
 
+    def create_channel(self, name: str, *, is_private: bool) -> SlackChannel:
+        """Make a channel of the app's own, with nobody else in it."""
+        if any(channel.name == name for channel in self.channels):
+            raise SlackRefusedError("name_taken")
+        me = self.config.bot_user_id
+        made = SlackChannel(
+            f"C0MADE{len(self._channels):04d}", name, is_private=is_private, creator=me, members=(me,)
+        )
+        self._channels[made.id] = made
+        self.changes.touch()
+        return made
+
+    def invite(self, channel: SlackChannel, users: tuple[str, ...]) -> SlackChannel:
+        """Let *users* into the channel."""
+        invited = replace(channel, members=(*self.members(channel), *users))
+        self._channels[channel.id] = invited
+        self.changes.touch()
+        return invited
+
     def direct_channel(self, user: SlackUser) -> SlackChannel:
         """Return the app's conversation with *user*, opened when there was none."""
         channel_id = f"D{user.id[1:]}"

@@ -7,6 +7,7 @@ from types import MappingProxyType
 # What a bot of this kind asks for at installation; a test that wants less names its own.
 DEFAULT_SCOPES = (
     "app_mentions:read",
+    "bookmarks:read",
     "bookmarks:write",
     "channels:history",
     "channels:join",
@@ -17,6 +18,7 @@ DEFAULT_SCOPES = (
     "files:write",
     "groups:history",
     "groups:read",
+    "groups:write",
     "im:history",
     "im:write",
     "pins:write",
@@ -52,6 +54,7 @@ class SlackChannel:
     is_archived: bool = False
     bot_is_member: bool = True
     topic: str = ""
+    creator: str = ""
     members: tuple[str, ...] | None = None
 
 

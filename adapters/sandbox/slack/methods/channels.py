@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 
 from ..arguments import Arguments
@@ -60,6 +61,39 @@ def open_direct(workspace: Workspace, args: Arguments) -> JsonObject:
     if user.deleted:
         raise SlackRefusedError("user_disabled")
     return {"channel": {"id": workspace.direct_channel(user).id}}
+
+
+_CHANNEL_NAME = re.compile(r"[a-z0-9_\-]+")
+
+
+def create(workspace: Workspace, args: Arguments) -> JsonObject:
+    """conversations.create: lower case, digits, `-` and `_`, at most 80 characters."""
+    name, is_private = args.text("name") or "", args.flag("is_private")
+    if not name:
+        raise SlackRefusedError("invalid_name_required")
+    if len(name) > 80:
+        raise SlackRefusedError("invalid_name_maxlength")
+    if _CHANNEL_NAME.fullmatch(name) is None:
+        raise SlackRefusedError("invalid_name_specials")
+    if is_private and "groups:write" not in workspace.config.scopes:
+        raise SlackRefusedError("missing_scope", needed="groups:write")
+    return {"channel": channel_json(workspace, workspace.create_channel(name, is_private=is_private))}
+
+
+def invite(workspace: Workspace, args: Arguments) -> JsonObject:
+    """conversations.invite: people of the workspace who are not in the channel yet."""
+    channel = workspace.joined_channel(args.text("channel"))
+    users = tuple(args.required("users").split(","))
+    if channel.is_archived:
+        raise SlackRefusedError("is_archived")
+    for user in users:
+        if workspace.user(user).deleted:
+            raise SlackRefusedError("user_not_found")
+        if user == workspace.config.bot_user_id:
+            raise SlackRefusedError("cant_invite_self")
+        if user in workspace.members(channel):
+            raise SlackRefusedError("already_in_channel")
+    return {"channel": channel_json(workspace, workspace.invite(channel, users))}
 
 
 def set_topic(workspace: Workspace, args: Arguments) -> JsonObject:

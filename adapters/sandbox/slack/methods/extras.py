@@ -51,6 +51,12 @@ def add_bookmark(workspace: Workspace, args: Arguments) -> JsonObject:
     return {"bookmark": bookmark}
 
 
+def list_bookmarks(workspace: Workspace, args: Arguments) -> JsonObject:
+    """bookmarks.list: the links above a channel, oldest first."""
+    channel = workspace.joined_channel(args.required("channel_id"))
+    return {"bookmarks": [one for one in workspace.bookmarks if one["channel_id"] == channel.id]}
+
+
 def open_connection(workspace: Workspace, args: Arguments) -> JsonObject:
     """apps.connections.open: an address for one websocket, good for half a minute."""
     ticket = workspace.socket_tickets.issue()

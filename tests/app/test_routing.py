@@ -1,0 +1,167 @@
+"""Cards go where the routes say, and some incidents get a channel of their own, or it is told why not."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from adapters.slack.memory import MemoryOwnChannels, OwnChannel
+from bot.app.own_channel import open_own_channel
+from bot.domain.alert import Severity
+from bot.domain.card import CardRef
+from bot.domain.catalogue import Catalogue, Route
+from bot.domain.errors import Unavailable
+from bot.domain.ids import IncidentId, ServiceName
+from bot.domain.incident import Incident
+from tests.app.world import CHANNEL, OMAR, Bot, a_bot, a_service, with_world
+from tests.builders import INCIDENT, an_alert, an_incident
+
+MAJOR, TEAM, PRIVATE = "C0MAJOR", "C0TEAM", "C0SECRET"
+OWN = Route(service=(ServiceName("checkout"),), own_channel=True)
+
+
+def a_routed_bot(*routes: Route, incident: Incident | None = None, channel: str | None = None) -> Bot:
+    bot = a_bot(incidents=[incident or an_incident()])
+    services = {ServiceName("checkout"): a_service(owner="shop team", channel=channel)}
+    catalogue = Catalogue(services=services, routes=routes)
+    return with_world(bot, catalogue=catalogue, own_channels=MemoryOwnChannels(private={PRIVATE}))
+
+
+def channels(bot: Bot) -> MemoryOwnChannels:
+    assert isinstance(bot.world.own_channels, MemoryOwnChannels)
+    return bot.world.own_channels
+
+
+def where(bot: Bot) -> str:
+    (ref,) = bot.chat.cards
+    return ref.channel
+
+
+def critical(**changed: object) -> Incident:
+    alerts = (an_alert().model_copy(update={"severity": Severity.CRITICAL}),)
+    return an_incident().model_copy(update={"alerts": alerts, **changed})
+
+
+@pytest.mark.parametrize(
+    ("routes", "incident", "expected"),
+    [
+        ([Route(service=(ServiceName("checkout"),), channel=TEAM)], an_incident(), TEAM),
+        ([Route(team=("shop team",), channel=TEAM)], an_incident(), TEAM),
+        ([Route(team=("web team",), channel=TEAM)], an_incident(), CHANNEL),
+        ([Route(severity=(Severity.CRITICAL,), channel=MAJOR)], critical(), MAJOR),
+        ([Route(severity=(Severity.WARNING,), channel=MAJOR)], critical(), CHANNEL),
+        ([Route(priority=("P1",), channel=MAJOR)], critical(priority="P1"), MAJOR),
+        ([Route(priority=("P1",), channel=MAJOR)], critical(), CHANNEL),
+        ([Route(priority=("P1",), team=("web team",), channel=MAJOR)], critical(priority="P1"), CHANNEL),
+        ([Route(priority=("P1",), channel=MAJOR), Route(channel=TEAM)], critical(), TEAM),
+    ],
+)
+async def test_the_first_route_that_fits_says_where_the_card_goes(
+    routes: Sequence[Route], incident: Incident, expected: str
+) -> None:
+    bot = a_routed_bot(*routes, incident=incident)
+    await bot.begin()
+
+    assert expected == where(bot)
+
+
+async def test_a_route_without_a_channel_leaves_the_card_in_the_services_own() -> None:
+    bot = a_routed_bot(OWN, channel=TEAM)
+    await bot.begin()
+
+    assert TEAM == where(bot)
+
+
+async def test_a_card_stays_where_it_stands_when_the_incident_gets_worse() -> None:
+    bot = a_routed_bot(Route(priority=("P1",), channel=MAJOR))
+    await bot.begin()
+    bot.pager.put(critical(priority="P1"))
+    await bot.ask("propose")
+
+    assert CHANNEL == where(bot)
+
+
+async def opened(bot: Bot) -> None:
+    await bot.begin()
+    await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+
+
+async def test_an_incident_has_a_channel_with_topic_links_and_who_is_on_call() -> None:
+    bot = a_routed_bot(OWN, incident=critical(url="https://example.pagerduty.com/incidents/Q1"))
+    await opened(bot)
+
+    (card,) = bot.chat.cards
+    address = f"https://example.slack.com/archives/{card.channel}/p{card.ts.replace('.', '')}"
+    assert {
+        "C0OWN1": OwnChannel(
+            name=f"inc-{INCIDENT.lower()}-checkout",
+            topic=f"checkout · Error rate is 12 % · PagerDuty {INCIDENT}",
+            links={
+                address: "The card, with its buttons",
+                "https://example.pagerduty.com/incidents/Q1": "PagerDuty",
+            },
+            invited=[OMAR.id],
+        )
+    } == channels(bot).opened
+    assert [f"#inc-{INCIDENT.lower()}-checkout"] == [
+        r.document.sections[0].lines[0].text for r in bot.chat.replies
+    ]
+    (welcome,) = bot.chat.documents.items()
+    assert ("C0OWN1", f"The channel of {INCIDENT}") == (welcome[0].channel, welcome[1].document.title)
+
+
+async def test_a_channel_is_as_private_as_the_one_in_which_the_card_stands() -> None:
+    bot = a_routed_bot(OWN, channel=PRIVATE)
+    await opened(bot)
+
+    assert [True] == [own.is_private for own in channels(bot).opened.values()]
+
+
+async def test_a_channel_is_opened_once_whatever_crashes() -> None:
+    """Slack goes away between the channel and the words in it, for longer than one try is patient."""
+    bot = a_routed_bot(OWN)
+    await bot.begin()
+    whole = bot.chat.post_document
+    bot.chat.post_document = _silent  # type: ignore[method-assign]
+    await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+    assert ["degraded Slack channel of an incident"] * 3 == bot.telemetry.said[-3:]
+    bot.chat.post_document = whole  # type: ignore[method-assign]
+
+    for _ in range(2):
+        await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+
+    assert (1, 1, 1) == (len(channels(bot).opened), len(bot.chat.documents), len(bot.chat.replies))
+
+
+async def _silent(*_: object, **__: object) -> CardRef:
+    raise Unavailable("Slack did not answer")
+
+
+async def test_a_name_that_is_taken_is_told_in_the_thread_and_the_card_is_all_there_is() -> None:
+    bot = a_routed_bot(OWN)
+    name = f"inc-{INCIDENT.lower()}-checkout"
+    channels(bot).taken.add(name)
+    await opened(bot)
+    await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+
+    (reply,) = bot.chat.replies
+    assert (
+        f"There is no channel of its own for it, so it is all here: the name #{name} is taken by a channel "
+        "that is not ours"
+    ) == reply.document.sections[0].lines[0].text
+    assert CHANNEL == where(bot)
+
+
+async def test_who_cannot_be_invited_is_named_and_the_rest_goes_on() -> None:
+    bot = a_routed_bot(OWN)
+    channels(bot).strangers.add(OMAR.id)
+    await opened(bot)
+
+    (posted,) = bot.chat.documents.values()
+    assert "Omar could not be invited: Slack does not let U0OMAR join" in posted.document.as_text()
+
+
+async def test_without_such_a_route_no_channel_is_opened() -> None:
+    bot = a_routed_bot(Route(service=(ServiceName("checkout"),), channel=TEAM))
+    await opened(bot)
+
+    assert ({}, []) == (channels(bot).opened, bot.chat.replies)
