@@ -256,6 +256,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         chat=slack.chat,
         directory=SlackDirectory(slack.api, slack.installation),
         rooms=SlackRooms(slack.api),
+        own_channels=SlackOwnChannels(slack.api, slack.installation),
         looks=RedisLooks(redis),
         book=core.store.incidents,
         gate=core.store.gate,

@@ -200,6 +200,8 @@ class World:
     referee: Referee | None = None
     respondent: Respondent | None = None
     """A model that answers questions in words; None: the nearest command does."""
+    own_channels: OwnChannels | None = None
+    """Who makes channels; None: no incident gets one of its own."""
     pictures: Pictures | None = None
     """Who draws; None: no pictures are shared."""
 
