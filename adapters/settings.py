@@ -351,6 +351,12 @@ def playbooks_folder(environment: Mapping[str, str]) -> Path:
     return Path(named or Settings.model_fields["handrail_playbooks"].default)
 
 
+def services_file(environment: Mapping[str, str]) -> Path:
+    """Return where the catalogue is, without asking for any token."""
+    named = environment.get("HANDRAIL_SERVICES")
+    return Path(named or Settings.model_fields["handrail_services"].default)
+
+
 def policy_file(environment: Mapping[str, str]) -> Path | None:
     """Return where the policy is, without asking for any token; None when no file is named."""
     named = environment.get("HANDRAIL_POLICY")

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.domain.policy import RiskRule
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from bot.domain.policy import Execution, Policy, RiskRule
 
 policy_app = typer.Typer(help="Check the policy of approvals.", no_args_is_help=True)
 
@@ -32,6 +35,81 @@ def lint(
         typer.echo(f"freeze {freeze.name}: {freeze.level.value}, {freeze.zone}")
     if policy.email_domains is None:
         typer.echo("note: without email_domains nobody can approve a high or critical risk", err=True)
+
+
+@policy_app.command()
+def explain(
+    service: Annotated[str, typer.Argument(help="A service of the catalogue.")],
+    playbook: Annotated[str, typer.Argument(help="The id of a playbook.")],
+    user: Annotated[str | None, typer.Option(help="A Slack user's id: whether they may approve.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When: 2026-11-27T18:00, in UTC without a zone; default: now.")
+    ] = None,
+) -> None:
+    """Say which rules apply to a playbook for a service, and who may approve it.
+
+    The gate's own rules answer, over the files and the record; Slack, PagerDuty and a policy server are not
+    asked. Example: handrail policy explain checkout rollback-deploy --user U0DANA --at 2026-11-27T18:00
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from adapters.files.catalogue import read_catalogue
+    from adapters.files.playbooks import read_playbooks
+    from adapters.files.policy import read_policy
+    from adapters.settings import playbooks_folder, policy_file, services_file
+    from bot.app.explaining import explained
+    from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
+
+    policy = read_policy(policy_file(os.environ))
+    when = datetime.now(UTC) if at is None else _time(at)
+    name = ServiceName(service)
+    executions, notes = asyncio.run(_started(policy, name, when))
+    lines = explained(
+        policy,
+        read_catalogue(services_file(os.environ)),
+        read_playbooks(playbooks_folder(os.environ)),
+        service=name,
+        playbook=PlaybookId(playbook),
+        user=SlackUserId(user) if user is not None else None,
+        at=when,
+        executions=executions,
+    )
+    for line in (*lines, *notes):
+        typer.echo(line)
+
+
+async def _started(
+    policy: "Policy", service: str, at: "datetime"
+) -> "tuple[Sequence[Execution], tuple[str, ...]]":
+    """Return the starts that the limits look at, or none and a note when there is no record to count in."""
+    from adapters.cli.recorded import recorded
+    from bot.domain.errors import HandrailError
+    from bot.domain.ids import ServiceName
+
+    looks_back = policy.looks_back(ServiceName(service))
+    if looks_back is None:
+        return (), ()
+    try:
+        async with recorded() as store:
+            found = await store.gate.executions(at - looks_back)
+    except HandrailError as exc:
+        return (), (f"the limits are not counted: {exc}",)
+    return [one for one in found if one.started_at <= at], ()
+
+
+def _time(given: str) -> "datetime":
+    from datetime import UTC, datetime
+
+    from bot.domain.errors import Invalid
+
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError as exc:
+        raise Invalid(
+            f"{given!r} is no time: use such as 2026-11-27T18:00 or 2026-11-27T18:00+01:00."
+        ) from exc
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _terms(terms: "RiskRule") -> str:

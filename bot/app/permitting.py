@@ -9,7 +9,7 @@ from bot.domain.approval import Action, Click, Permission, faithful_plan
 from bot.domain.catalogue import Approvers
 from bot.domain.errors import HandrailError, NotFound, Unavailable
 from bot.domain.freeze import Level
-from bot.domain.identity import Asker, Roll, in_words, role_of, usable_email
+from bot.domain.identity import Asker, Roll, in_words, roles_of, usable_email
 from bot.domain.ids import IncidentId, PagerDutyUserId, SlackUserId
 from bot.domain.person import OnCall, Person
 from bot.domain.plan import Plan
@@ -156,27 +156,22 @@ async def _role(
 
     Somebody who is named needs no look at a pager that may be down; for anybody else it raises `Unavailable`.
     """
-    asked, domains = _asked_for(plan, policy), policy.email_domains
-    held = [role_of(person, approvers, Roll(), domains=domains) for approvers in asked]
-    if not all(held):
-        roll = await asking
-        if isinstance(roll, HandrailError):
-            raise roll
-        held = [role_of(person, approvers, roll, domains=domains) for approvers in asked]
-    return " and ".join(dict.fromkeys(role for role in held if role)) if all(held) else None
-
-
-def _asked_for(plan: Plan, policy: Policy) -> list[Approvers]:
-    """Return the lists of approvers, each of which must name the person."""
-    narrowed = policy.for_risk(plan.risk).approvers
-    return [plan.approvers] if narrowed is None else [plan.approvers, narrowed]
+    asked, domains = policy.asked_for(plan.risk, plan.approvers), policy.email_domains
+    if held := roles_of(person, asked, Roll(), domains=domains):
+        return held
+    roll = await asking
+    if isinstance(roll, HandrailError):
+        raise roll
+    return roles_of(person, asked, roll, domains=domains)
 
 
 async def _who_may(plan: Plan, policy: Policy, asking: "asyncio.Task[Roll | HandrailError]") -> str:
     """Return who may decide, by name as far as that is known now."""
     roll = await asking
     known = Roll() if isinstance(roll, HandrailError) else roll
-    return "; of them ".join(in_words(approvers, known) for approvers in _asked_for(plan, policy))
+    return "; of them ".join(
+        in_words(approvers, known) for approvers in policy.asked_for(plan.risk, plan.approvers)
+    )
 
 
 async def _roll(world: World, plan: Plan, policy: Policy) -> Roll | HandrailError:

@@ -67,6 +67,14 @@ def role_of(person: Person, approvers: Approvers, roll: Roll, *, domains: Sequen
     return "on call" if level == 1 else f"on call at level {level}"
 
 
+def roles_of(
+    person: Person, asked: Sequence[Approvers], roll: Roll, *, domains: Sequence[str] | None
+) -> str | None:
+    """Return the roles that *person* holds, one of each list that is asked for; None when one is missing."""
+    held = [role_of(person, approvers, roll, domains=domains) for approvers in asked]
+    return " and ".join(dict.fromkeys(role for role in held if role)) if all(held) else None
+
+
 def _counting(approvers: Approvers, roll: Roll) -> list[OnCall]:
     if not approvers.on_call:
         return []

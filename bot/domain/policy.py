@@ -115,6 +115,11 @@ class Policy(Frozen):
             Risk.CRITICAL: self.critical,
         }[risk]
 
+    def asked_for(self, risk: Risk, approvers: Approvers) -> list[Approvers]:
+        """Return the lists of approvers, each of which must name whoever approves."""
+        narrowed = self.for_risk(risk).approvers
+        return [approvers] if narrowed is None else [approvers, narrowed]
+
     def limits_of(self, service: ServiceName) -> Limits:
         found = self.services.get(service)
         return found.limits if found is not None and found.limits is not None else self.limits
