@@ -1,7 +1,7 @@
 """The audit chain and the switches as SQL rows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,13 +19,18 @@ _NUMBER: Final = select(meta.c.value).where(meta.c.key == bindparam("wanted"))
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass
 class SqlLog:
+    """The chain within one transaction. A writing one holds the chain's lock, so its end is read once."""
+
     connection: Connection
+    _end: Entry | None = field(default=None, init=False, repr=False)
 
     def last(self) -> Entry | None:
-        found = _entries(self.connection.execute(_LAST))
-        return found[0] if found else None
+        if self._end is None:
+            found = _entries(self.connection.execute(_LAST))
+            self._end = found[0] if found else None
+        return self._end
 
     def last_signed(self) -> Entry | None:
         found = _entries(self.connection.execute(_LAST.where(audit.c.key.is_not(None))))
@@ -43,6 +48,7 @@ class SqlLog:
             "signature": entry.seal.signature if entry.seal is not None else None,
         }
         self.connection.execute(_ADD, columns)
+        self._end = entry
 
     def drop_until(self, seq: int) -> None:
         """Remove the entries up to *seq*: the one place where the guard is put aside, and back at once.
@@ -54,6 +60,7 @@ class SqlLog:
         for statement in before:
             self.connection.execute(text(statement))
         self.connection.execute(delete(audit).where(audit.c.seq <= seq))
+        self._end = None
         for statement in after:
             self.connection.execute(text(statement))
 
