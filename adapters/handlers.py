@@ -1,7 +1,9 @@
 """What is done with a queued message: parse it, and hand it to one function of the application."""
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from adapters.engine.dispatcher import Handler
 from adapters.pagerduty.webhook import parse_webhook
@@ -25,9 +27,16 @@ from bot.app.intake import handle_change, handle_event
 from bot.app.label import handle_feedback
 from bot.app.world import World
 from bot.domain.change import ChangeEvent
-from bot.domain.errors import HandrailError
+from bot.domain.errors import HandrailError, Unavailable
 from bot.domain.incident import IncidentEvent
 from bot.ports import Message, Stream
+
+PATIENCE_S = 2.5  # Our choice: of the 3 s within which whoever pressed hears something.
+SLOW = "That takes longer than it should. The answer follows when I have it."
+BROKEN = "That broke here, and nothing was changed that is not on record. Whoever runs Handrail must look."
+
+Asks: TypeAlias = DetailsAsked | FeedbackGiven | UndoPressed | CommandGiven | Mentioned | ShortcutUsed
+"""What is answered to the one person; a decision and the home tab say for themselves what becomes of them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,26 @@ class Handlers:
         match action:
             case ButtonPressed():
                 await handle_click(self.world, action.to_click(message.received_at))
+            case HomeOpened():
+                await handle_home(self.world, action.user_id, message.received_at)
+            case _:
+                await self._answer_in_time(message, action)
+
+    async def _answer_in_time(self, message: Message, asked: Asks) -> None:
+        """Answer; whoever waits for longer, or in vain for now, is told so once."""
+        answering = asyncio.create_task(self._answer(message, asked))
+        try:
+            await asyncio.wait({answering}, timeout=PATIENCE_S)
+            failure = answering.exception() if answering.done() else None
+            if message.deliveries == 1 and (failure is not None or not answering.done()):
+                with contextlib.suppress(HandrailError):  # Then nobody can be told anything.
+                    await self.world.chat.tell(asked.channel, asked.user_id, _meanwhile(failure))
+            await answering
+        finally:
+            answering.cancel()
+
+    async def _answer(self, message: Message, action: Asks) -> None:
+        match action:
             case FeedbackGiven():
                 await handle_feedback(self.world, action.to_feedback(message.received_at))
             case DetailsAsked():
@@ -62,8 +91,6 @@ class Handlers:
                 await self.world.chat.tell_document(action.channel, action.user_id, said)
             case CommandGiven() | Mentioned() | ShortcutUsed():
                 await handle_command(self.world, action.to_asked())
-            case HomeOpened():
-                await handle_home(self.world, action.user_id, message.received_at)
             case _:
                 assert_never(action)
 
@@ -74,3 +101,7 @@ class Handlers:
         except HandrailError:
             # The trigger is good for 3 s; what came too late is shown in the channel, to this person only.
             await self.world.chat.tell_document(action.channel, action.user_id, document)
+
+
+def _meanwhile(failure: BaseException | None) -> str:
+    return SLOW if failure is None or isinstance(failure, Unavailable) else BROKEN

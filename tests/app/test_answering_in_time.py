@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from adapters.handlers import Handlers
+from adapters.slack.actions import DetailsAsked, Done, FeedbackGiven, to_bytes
 from bot.app.approve import ANSWER_WITHIN_S, handle_click
 from bot.app.world import World
 from bot.domain.approval import Action
 from bot.domain.errors import Tampered, Unavailable
 from bot.domain.ids import SlackUserId
 from bot.domain.proposal import ProposalState
+from bot.ports import Message, Stream
 from tests.app.test_freshness import URL, a_bot_that_reads
-from tests.app.world import DANA, EVE, Bot, FakeChat, with_world
+from tests.app.world import CHANNEL, DANA, EVE, Bot, FakeChat, with_world
+from tests.builders import INCIDENT
 from tests.virtual_time import in_virtual_time
 
 S = ProposalState
@@ -195,3 +200,61 @@ def test_a_click_that_cannot_be_decided_is_answered_once(
     said = in_virtual_time(failing())
 
     assert (1, True) == (len(said), said[0].startswith(answer) if said else False)
+
+
+PRESS = {"click_id": "c1", "user_id": DANA.id, "channel": CHANNEL, "incident_id": INCIDENT}
+ASKED: Mapping[str, Done] = {
+    "Details": DetailsAsked.model_validate({**PRESS, "message_ts": "1.1", "trigger_id": "t1"}),
+    "a verdict": FeedbackGiven.model_validate(
+        {
+            **PRESS,
+            "verdict": "was_it",
+            "change_id": "deploy-checkout-42",
+            "digest": "0" * 64,
+            "team_id": DANA.team_id,
+            "message_ts": None,
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0], ids=["fails at once", "fails late"])
+@pytest.mark.parametrize("asked", ASKED)
+def test_whatever_was_pressed_somebody_is_told_once_that_it_takes_long(asked: str, seconds: float) -> None:
+    async def failing() -> list[tuple[float, str]]:
+        bot, _ = a_bot_that_reads()
+        await bot.begin()
+        loop, said = asyncio.get_running_loop(), list[tuple[float, str]]()
+
+        class Away:
+            def __getattr__(self, name: str) -> Any:
+                async def away(*_: object, **__: object) -> object:
+                    await asyncio.sleep(seconds)
+                    raise Unavailable("the database is locked")
+
+                return away
+
+        class Watched(FakeChat):
+            async def tell(self, *arguments: Any, **named: Any) -> None:
+                said.append((loop.time() - began, arguments[2]))
+
+        away: Any = Away()
+        world = replace(bot.world, book=away, labels=away, chat=Watched())
+        for delivery in (1, 2):
+            began = loop.time()
+            message = Message(
+                id="1-0",
+                stream=Stream.ACTIONS,
+                key="c1",
+                payload=to_bytes(ASKED[asked]),
+                received_at=bot.time.at,
+                deliveries=delivery,
+            )
+            with pytest.raises(Unavailable):
+                await Handlers(world).action(message)
+        return said
+
+    [(after_s, text)] = in_virtual_time(failing())
+
+    assert after_s < ANSWER_WITHIN_S
+    assert "That takes longer than it should. The answer follows when I have it." == text
