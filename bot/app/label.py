@@ -21,13 +21,9 @@ from bot.domain.label import (
 )
 from bot.domain.person import Person
 from bot.domain.plan import Plan
-from bot.domain.playbook import Fact
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.domain.rollback import is_rollback
-
-_UNDOES = frozenset({Fact.SUSPECT_ID, Fact.SUSPECT_VERSION, Fact.SUSPECT_PREVIOUS_VERSION, Fact.SUSPECT_FLAG})
-"""A plan that is made of these facts acts on the suspect itself; a restart, for one, does not."""
 
 _RECOVERY = {
     ProposalState.VERIFIED: (Verdict.WAS_IT, LabelSource.RECOVERY),
@@ -82,10 +78,8 @@ async def _label_recovery(world: World, record: IncidentRecord, proposal: Propos
     if found is None:
         return
     plan = Plan.from_bytes(proposal.plan)
-    if plan.undoes is not None:
-        return  # It took back what had been tried: what came of that says nothing about the suspect.
     diagnosis = await world.diagnoses.get(diagnosis_id(record.id, plan.evidence_digest))
-    if diagnosis is None or diagnosis.named is None or not _undoes_suspect(plan):
+    if diagnosis is None or diagnosis.named is None or not plan.acts_on_suspect:
         return
     verdict, source = found
     await world.labels.add(
@@ -99,10 +93,6 @@ async def _label_recovery(world: World, record: IncidentRecord, proposal: Propos
             at=proposal.changed_at,
         )
     )
-
-
-def _undoes_suspect(plan: Plan) -> bool:
-    return any(value.source in _UNDOES for value in plan.parameters)
 
 
 async def _label_rollback(world: World, record: IncidentRecord) -> None:

@@ -165,6 +165,7 @@ def under_policy(plan: Plan, policy: Policy, now: datetime, requester: SlackUser
         update={
             "quorum": terms.quorum,
             "policy_version": policy.version,
+            "observed": policy.is_only_observed(plan.service),
             "narrowed_to": terms.approvers,
             "type_target": terms.type_target,
             "excludes": tuple(party.value for party in terms.excludes),

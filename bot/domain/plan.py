@@ -23,6 +23,11 @@ from bot.domain.ids import (
 from bot.domain.playbook import Comparison, Fact, Risk
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 
+_OF_SUSPECT: Final = frozenset(
+    {Fact.SUSPECT_ID, Fact.SUSPECT_VERSION, Fact.SUSPECT_PREVIOUS_VERSION, Fact.SUSPECT_FLAG}
+)
+"""A plan that is made of these facts acts on the suspect itself; a restart, for one, does not."""
+
 UNDO_FROM: Final = 1000
 """The index of the first step of an undo that runs by itself: a playbook has far fewer steps."""
 
@@ -161,6 +166,8 @@ class Plan(Frozen):
     undo_steps: tuple[PlannedAction, ...] = ()
     undo_attempts: tuple[int, ...] = ()
     """Which attempt at its effect each step of the undo is; a missing one is the first."""
+    observed: bool = False
+    """The service was only observed when this was made: nobody can approve it, and it is scored instead."""
     undo_automatic: bool = False
     """The undo runs once by itself when the plan did not help: it is approved with the plan."""
     trust: Trust | None = None
@@ -188,6 +195,11 @@ class Plan(Frozen):
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Plan":
         return cls.model_validate_json(raw)
+
+    @property
+    def acts_on_suspect(self) -> bool:
+        """Say whether the plan is made of facts of the suspect, so that it takes that very change back."""
+        return self.undoes is None and any(value.source in _OF_SUSPECT for value in self.parameters)
 
     @property
     def undo_planned(self) -> tuple[PlannedStep, ...]:

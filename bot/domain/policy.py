@@ -120,6 +120,10 @@ class Policy(Frozen):
         narrowed = self.for_risk(risk).approvers
         return [approvers] if narrowed is None else [approvers, narrowed]
 
+    def is_only_observed(self, service: ServiceName) -> bool:
+        found = self.services.get(service)
+        return found is not None and found.observe_only
+
     def limits_of(self, service: ServiceName) -> Limits:
         found = self.services.get(service)
         return found.limits if found is not None and found.limits is not None else self.limits
@@ -242,8 +246,7 @@ def _about_the_plan(request: Request) -> Iterator[Finding]:
 
 
 def _about_the_time(policy: Policy, request: Request) -> Iterator[Finding]:
-    service = policy.services.get(request.service)
-    if service is not None and service.observe_only:
+    if policy.is_only_observed(request.service):
         yield _hard(Rule.OBSERVE_ONLY, f"{request.service} is only observed")
     for freeze in policy.freezes:
         if freeze.holds(request.service, request.now):

@@ -24,7 +24,7 @@ from bot.domain.plan import (
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
 from tests.builders import NOW, a_check, a_plan, a_request
 
-DIGEST = "2e2b75d3f271f9ebba37fbf7604339ca448a0e34786d916999abc9e141c758f9"
+DIGEST = "d158be4b058883e577ee6132074c03652db21707e97842fe3edbeca6d2d609d8"
 
 
 def test_the_bytes_of_a_plan_read_back_as_the_plan() -> None:

@@ -15,11 +15,14 @@ from bot.app.handover import handover_note
 from bot.app.show import status_line
 from bot.app.wording import clock_time, counted, duration, stated_confidence
 from bot.app.world import World
+from bot.domain.approval import faithful_plan
 from bot.domain.document import Document, Line, Section, lines
+from bot.domain.label import Label
 from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.domain.recovery import recovery_of
+from bot.domain.shadow import scored
 
 _MOST = 10
 _SHIFT = timedelta(hours=12)  # Our choice: what ended longer ago is not this shift's.
@@ -105,13 +108,16 @@ async def report(world: World, question: Question) -> Answer:
     start = world.clock.now() - window
     recent = [r for r in await world.book.recent(_REPORTED) if r.incident.opened_at >= start]
     records = await known_to(world, question, recent)
-    proposals = [p for record in records for p in await world.gate.proposals(record.id)]
+    by_incident = [await world.gate.proposals(record.id) for record in records]
+    proposals = [proposal for of_one in by_incident for proposal in of_one]
+    observed = list(_observed(await _shadows(world, by_incident)))
     return Answer(
         Document(
             title=f"The last {_days(window)}: {counted(len(records), 'incident')}",
             sections=(
                 Section(heading="Incidents", lines=lines(_numbers(records))),
                 Section(heading="Playbooks", lines=lines(_played(proposals))),
+                *([Section(heading="Only observed", lines=lines(observed))] if observed else []),
                 Section(heading="By service", lines=lines(_by_service(records))),
             ),
         ),
@@ -139,6 +145,29 @@ def _played(proposals: Sequence[ProposalRecord]) -> Iterable[str]:
     for state in ProposalState:
         if states[state]:
             yield f"{states[state]} {state.value.replace('_', ' ')}"
+
+
+async def _shadows(
+    world: World, by_incident: Sequence[Sequence[ProposalRecord]]
+) -> list[tuple[Plan, Sequence[Label]]]:
+    """Return the last plan of each incident whose service was only observed, with what was said of it."""
+    found = []
+    for proposals in by_incident:
+        plans = [plan for plan in map(faithful_plan, proposals) if plan is not None and plan.observed]
+        if plans:
+            found.append((plans[-1], await world.labels.of(plans[-1].incident)))
+    return found
+
+
+def _observed(shadows: Sequence[tuple[Plan, Sequence[Label]]]) -> Iterable[str]:
+    for score in scored(shadows):
+        told = (
+            [f"would have been right {score.right} of {counted(score.judged, 'time')}"]
+            if score.judged
+            else []
+        )
+        told += [f"proposed {counted(score.open, 'time')} where nothing tells"] if score.open else []
+        yield f"{score.playbook} for {score.service}: {', '.join(told)}"
 
 
 def _by_service(records: Sequence[IncidentRecord]) -> Iterable[str]:
