@@ -35,8 +35,8 @@ PATIENCE_S = 2.5  # Our choice: of the 3 s within which whoever pressed hears so
 SLOW = "That takes longer than it should. The answer follows when I have it."
 BROKEN = "That broke here, and nothing was changed that is not on record. Whoever runs Handrail must look."
 
-Asks: TypeAlias = DetailsAsked | FeedbackGiven | UndoPressed | CommandGiven | Mentioned | ShortcutUsed
-"""What is answered to the one person; a decision and the home tab say for themselves what becomes of them."""
+Pressed: TypeAlias = DetailsAsked | FeedbackGiven | UndoPressed
+"""Buttons that decide nothing. All else says for itself what becomes of it, and how long that takes."""
 
 
 @dataclass(frozen=True)
@@ -62,37 +62,39 @@ class Handlers:
         match action:
             case ButtonPressed():
                 await handle_click(self.world, action.to_click(message.received_at))
+            case CommandGiven() | Mentioned() | ShortcutUsed():
+                await handle_command(self.world, action.to_asked())
             case HomeOpened():
                 await handle_home(self.world, action.user_id, message.received_at)
-            case _:
+            case DetailsAsked() | FeedbackGiven() | UndoPressed():
                 await self._answer_in_time(message, action)
+            case _:
+                assert_never(action)
 
-    async def _answer_in_time(self, message: Message, asked: Asks) -> None:
+    async def _answer_in_time(self, message: Message, pressed: Pressed) -> None:
         """Answer; whoever waits for longer, or in vain for now, is told so once."""
-        answering = asyncio.create_task(self._answer(message, asked))
+        answering = asyncio.create_task(self._answer(message, pressed))
         try:
             await asyncio.wait({answering}, timeout=PATIENCE_S)
             failure = answering.exception() if answering.done() else None
             if message.deliveries == 1 and (failure is not None or not answering.done()):
                 with contextlib.suppress(HandrailError):  # Then nobody can be told anything.
-                    await self.world.chat.tell(asked.channel, asked.user_id, _meanwhile(failure))
+                    await self.world.chat.tell(pressed.channel, pressed.user_id, _meanwhile(failure))
             await answering
         finally:
             answering.cancel()
 
-    async def _answer(self, message: Message, action: Asks) -> None:
-        match action:
+    async def _answer(self, message: Message, pressed: Pressed) -> None:
+        match pressed:
             case FeedbackGiven():
-                await handle_feedback(self.world, action.to_feedback(message.received_at))
+                await handle_feedback(self.world, pressed.to_feedback(message.received_at))
             case DetailsAsked():
-                await self._show_details(action)
+                await self._show_details(pressed)
             case UndoPressed():
-                said = await split(self.world, action.incident_id, action.user_id)
-                await self.world.chat.tell_document(action.channel, action.user_id, said)
-            case CommandGiven() | Mentioned() | ShortcutUsed():
-                await handle_command(self.world, action.to_asked())
+                said = await split(self.world, pressed.incident_id, pressed.user_id)
+                await self.world.chat.tell_document(pressed.channel, pressed.user_id, said)
             case _:
-                assert_never(action)
+                assert_never(pressed)
 
     async def _show_details(self, action: DetailsAsked) -> None:
         document = await details(self.world, action.incident_id)
