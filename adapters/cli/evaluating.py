@@ -12,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from adapters.evaluation.baseline_names import Baseline
-from adapters.evaluation.cases import LabelledCase, Stream, read_file
+from adapters.evaluation.cases import LabelledCase, Stream
 from adapters.evaluation.fit import relearn
 from adapters.evaluation.plot import reliability_svg
+from adapters.evaluation.reading import BadLine, Lines, read_lines
 from adapters.evaluation.run import (
     Answer,
     Ranker,
@@ -56,16 +57,24 @@ def evaluate(
     model: str | None,
     json_output: bool,
 ) -> None:
-    """Measure *files*; see the command for what the rest means."""
+    """Measure *files*; see the command for what the rest means.
+
+    Raises:
+        Exit: 2 when something of the input was wrong; what could be read was measured all the same.
+    """
     notes = Console(stderr=True)
     try:
-        read = {path.stem: read_file(path) for path in files}
+        read = _read(files)
         used = load_weights() if weights is None else parse_weights(weights.read_text(encoding="utf-8"))
+        _writable(predictions)
     except (Invalid, OSError, ValueError) as exc:
         notes.print(f"handrail eval: {exc}", style="red", markup=False)
         raise typer.Exit(2) from exc
     if fit is not None:
-        used = _refit({name: cases for name, (cases, _) in read.items() if cases}, used, fit, notes)
+        used = _refit({name: lines.cases for name, lines in read.items() if lines.cases}, used, fit, notes)
+    bad = [line for lines in read.values() for line in lines.bad]
+    for line in bad:
+        notes.print(f"handrail eval: left out: {line}", style="red", markup=False, soft_wrap=True)
     ranker = our_ranker(used) if baseline is None else baseline_ranker(baseline)
     results, groups = _run(read, ranker, notes)
     reports, streams = _reports(results, groups, "handrail" if baseline is None else baseline.value)
@@ -74,13 +83,30 @@ def evaluate(
         reports += _reports(results, {}, f"with {model}")[0]
         reports.sort(key=lambda entry: entry.file)
     if predictions is not None:
-        _write_predictions(predictions, results, groups)
+        _write_predictions(predictions, results, groups, bad)
     if plot is not None:
         _write_plots(plot, results)
     if json_output:
         typer.echo(as_json([*reports, *streams]))
     else:
         _print(reports, streams)
+    if bad:
+        raise typer.Exit(2)
+
+
+def _read(files: Sequence[Path]) -> dict[str, Lines]:
+    """Return what each file holds, by a name of its own: two files may be called the same."""
+    read: dict[str, Lines] = {}
+    for path in files:
+        names = (path.stem, *(f"{path.stem}-{n}" for n in range(2, len(files) + 1)))
+        read[next(name for name in names if name not in read)] = read_lines(path)
+    return read
+
+
+def _writable(predictions: Path | None) -> None:
+    """Learn now, not after the work, that nothing can be written."""
+    if predictions is not None:
+        predictions.open("a", encoding="utf-8").close()
 
 
 def _refit(files: dict[str, tuple[LabelledCase, ...]], start: Weights, out: Path, notes: Console) -> Weights:
@@ -91,25 +117,23 @@ def _refit(files: dict[str, tuple[LabelledCase, ...]], start: Weights, out: Path
     return learned
 
 
-def _run(
-    read: dict[str, tuple[tuple[LabelledCase, ...], tuple[Stream, ...]]], ranker: Ranker, notes: Console
-) -> tuple[Results, Groups]:
+def _run(read: dict[str, Lines], ranker: Ranker, notes: Console) -> tuple[Results, Groups]:
     results: Results = {}
     groups: Groups = {}
     with Progress(*_COLUMNS, console=notes, transient=True) as progress:
-        for name, (cases, streams) in read.items():
-            bar = progress.add_task(name, total=len(cases) + len(streams))
-            for pair in answers(cases, ranker):
+        for name, lines in read.items():
+            bar = progress.add_task(name, total=len(lines.cases) + len(lines.streams))
+            for pair in answers(lines.cases, ranker):
                 results.setdefault(name, []).append(pair)
                 progress.advance(bar)
-            for stream in streams:
+            for stream in lines.streams:
                 groups.setdefault(name, []).append((stream, grouped(stream, GroupingRules())))
                 progress.advance(bar)
     return results, groups
 
 
 def _ask_model(
-    read: dict[str, tuple[tuple[LabelledCase, ...], tuple[Stream, ...]]],
+    read: dict[str, Lines],
     weights: Weights,
     model: str,
     notes: Console,
@@ -129,9 +153,9 @@ def _ask_model(
         results: Results = {}
         async with aclosing(build_analyst(config)) as analyst:
             with Progress(*_COLUMNS, console=notes, transient=True) as progress:
-                for name, (cases, _) in read.items():
-                    bar = progress.add_task(f"{name}, {model}", total=len(cases))
-                    async for pair in opinions(cases, weights, analyst, Redactor(os.urandom(32))):
+                for name, lines in read.items():
+                    bar = progress.add_task(f"{name}, {model}", total=len(lines.cases))
+                    async for pair in opinions(lines.cases, weights, analyst, Redactor(os.urandom(32))):
                         results.setdefault(name, []).append(pair)
                         progress.advance(bar)
         return results
@@ -146,9 +170,11 @@ def _reports(results: Results, groups: Groups, ranker: str) -> tuple[list[Report
     return reports, [entry for entry in measured if entry is not None]
 
 
-def _write_predictions(path: Path, results: Results, groups: Groups) -> None:
+def _write_predictions(path: Path, results: Results, groups: Groups, bad: Sequence[BadLine]) -> None:
     lines = [prediction_line(case.name, answer) for found in results.values() for case, answer in found]
     lines += [groups_line(stream.name, made) for found in groups.values() for stream, made in found]
+    # Nothing is known of a case that cannot be read: an answer that says so, because each id is asked for.
+    lines += [prediction_line(line.case, Answer((), 0.0, None)) for line in bad if line.case is not None]
     write_lines(path, lines)
 
 

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters.cli.recorded import BEGINNING, recorded
-from adapters.evaluation.cases import LabelledCase, parse_case, read_file
+from adapters.evaluation.cases import LabelledCase, parse_case
 from adapters.evaluation.fit import learnable, relearn
 from adapters.evaluation.labelled import labelled_lines
+from adapters.evaluation.reading import read_file
 from adapters.evaluation.run import Report, answers, judged, our_ranker, report
 from adapters.files.weights import read_weights
 from adapters.settings import store_settings

@@ -1,9 +1,13 @@
 """Read single JSON values tolerantly: the wrong type gives the empty value, never an exception."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from math import isfinite
+from typing import Any, Final
+
+_LEAP_SECOND: Final = re.compile(r"(?<=:[0-5]\d):60")
 
 
 def text(value: object) -> str:
@@ -23,15 +27,14 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def number(value: object) -> float | None:
-    """Return a number, also one written as `"+412"`; None when it is none."""
+    """Return a finite number, also one written as `"+412"`; None when it is none."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int | float):
-        return float(value)
     try:
-        return float(str(value).strip().rstrip("%").lstrip("+"))
-    except ValueError:
+        found = float(value if isinstance(value, int) else str(value).strip().rstrip("%").lstrip("+"))
+    except (ValueError, OverflowError):
         return None
+    return found if isfinite(found) else None
 
 
 def integer(value: object) -> int:
@@ -55,7 +58,8 @@ def when(value: object) -> datetime | None:
     if not isinstance(value, str) or not value:
         return None
     try:
-        at = datetime.fromisoformat(value)
+        # RFC 3339 admits small letters and leap seconds.
+        at = datetime.fromisoformat(_LEAP_SECOND.sub(":59", value.upper()))
     except ValueError:
         return None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

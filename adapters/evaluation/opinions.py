@@ -6,7 +6,7 @@ from datetime import timedelta
 from math import log
 
 from adapters.evaluation.cases import LabelledCase
-from adapters.evaluation.run import Answer, as_answer
+from adapters.evaluation.run import Answer, as_answer, whole
 from bot.app.tools import LONGEST_ITEM, plain
 from bot.domain.change import ChangeEvent
 from bot.domain.correlation import Case, Ranking, Suspect, rank_suspects
@@ -61,7 +61,7 @@ async def opinions(
     """
     for labelled in cases:
         ranking = rank_suspects(labelled.case, weights)
-        prior = as_answer(labelled.case, ranking)
+        prior = whole(labelled, as_answer(labelled.case, ranking))
         dossier = dossier_of(labelled.case, ranking, redactor)
         said = await analyst.diagnose(dossier)
         if isinstance(said, NoDiagnosis):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from adapters.evaluation.baseline_names import Baseline
@@ -71,7 +71,12 @@ def baseline_ranker(baseline: Baseline) -> Ranker:
 def answers(cases: Iterable[LabelledCase], ranker: Ranker) -> Iterator[tuple[LabelledCase, Answer]]:
     """Yield each case with its answer; the ranker is given the case alone, never its name or its truth."""
     for labelled in cases:
-        yield labelled, ranker(labelled.case)
+        yield labelled, whole(labelled, ranker(labelled.case))
+
+
+def whole(labelled: LabelledCase, answer: Answer) -> Answer:
+    """Return *answer* with the changes at its end that could not be judged."""
+    return replace(answer, ranking=(*answer.ranking, *labelled.undated))
 
 
 def judged(answered: Iterable[tuple[LabelledCase, Answer]]) -> list[Judged]:
@@ -143,9 +148,11 @@ class StreamReport:
 
 
 def grouped(stream: Stream, rules: GroupingRules) -> dict[str, str]:
-    """Return alert id → group id, as the bot groups the stream."""
-    found = group_stream(stream.alerts, stream.topology, rules, resolved=stream.resolved)
-    return {merge.alert: merge.group for merge in found}
+    """Return alert id → group id, as the bot groups the stream; an id that comes again stays where it was."""
+    found: dict[str, str] = {}
+    for merge in group_stream(stream.alerts, stream.topology, rules, resolved=stream.resolved):
+        found.setdefault(merge.alert, merge.group)
+    return found
 
 
 def stream_report(file: str, results: Sequence[tuple[Stream, dict[str, str]]]) -> StreamReport | None:

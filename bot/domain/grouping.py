@@ -216,8 +216,11 @@ def group_stream(
     topology: Topology,
     rules: GroupingRules,
     *,
-    resolved: frozenset[AlertId] = frozenset(),
+    resolved: frozenset[int] = frozenset(),
 ) -> tuple[Merge, ...]:
-    """Return where each of *alerts* belongs; they must come in order of time."""
+    """Return where each of *alerts* belongs; they must come in order of time.
+
+    *resolved* says which of them, counted from 0, report a recovery.
+    """
     grouper = Grouper(topology, rules)
-    return tuple(grouper.add(alert, resolved=alert.id in resolved) for alert in alerts)
+    return tuple(grouper.add(alert, resolved=nth in resolved) for nth, alert in enumerate(alerts))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapters.cli.main import app
-from adapters.evaluation.cases import read_file
+from adapters.evaluation.reading import read_file
 from adapters.files.weights import read_weights
 from adapters.store.opening import Store, open_store
 from bot.app.label import handle_feedback

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.evaluation.cases import read_file
+from adapters.evaluation.reading import read_file
 from adapters.sandbox.model import KEY, MODEL, ModelServer
 from adapters.sandbox.serving import serving
 from adapters.sandbox.stage import ALICE, BEN, GUEST

@@ -1,6 +1,7 @@
 """Labelled files in, measures and predictions out; labels never reach what is judged."""
 
 import json
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,14 +12,16 @@ from typer.testing import CliRunner
 
 from adapters.cli.eval import eval_cases
 from adapters.evaluation.baseline_names import Baseline
-from adapters.evaluation.cases import Truth, parse_case, parse_stream, read_file
+from adapters.evaluation.cases import Truth, parse_case, parse_stream
 from adapters.evaluation.fit import fit_calibration, fit_weights, learnable
 from adapters.evaluation.plot import reliability_svg
-from adapters.evaluation.run import Answer, answers, baseline_ranker, judged, our_ranker, report
+from adapters.evaluation.reading import read_file
+from adapters.evaluation.run import Answer, answers, baseline_ranker, grouped, judged, our_ranker, report
 from bot.domain.change import ChangeKind
 from bot.domain.correlation import Case
 from bot.domain.errors import Invalid
 from bot.domain.evidence import Hosting, HostingRelation
+from bot.domain.grouping import GroupingRules
 from bot.domain.measures import Bin
 from bot.domain.weights import WeightName, load_weights
 
@@ -190,7 +193,7 @@ def test_a_stream_is_put_in_order_of_time() -> None:
     stream = parse_stream(a_stream())
 
     assert ["1", "2", "3"] == [alert.id for alert in stream.alerts]
-    assert ["3"] == list(stream.resolved)
+    assert {2} == stream.resolved
     assert [("1", "one"), ("2", "one"), ("3", "two")] == sorted(stream.truth.items())
 
 
@@ -208,6 +211,84 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, message: str) -> None
 
     with pytest.raises(Invalid, match=message):
         read_file(path)
+
+
+def test_a_bad_line_is_named_and_spoils_no_other(tmp_path: Path, command: typer.Typer) -> None:
+    """Also a line of another encoding, one nested without end, and one whose case is told by its id alone."""
+    path, out = tmp_path / "cases.jsonl", tmp_path / "out.jsonl"
+    lines = (json.dumps(a_case()), "{", '{"id":"é"}', '{"id":"x","alerts":[]}', "[" * 100_000)
+    last = json.dumps(a_case("last\u2028", services=["\u0085"]), ensure_ascii=False)
+    raw = b"\n".join(line.encode("latin-1") for line in lines) + b"\r\n" + last.encode()
+    path.write_bytes(b"\xef\xbb\xbf" + raw)
+
+    result = CliRunner().invoke(command, [str(path), "--predictions", str(out), "--json"])
+
+    assert 2 == result.exit_code
+    left_out = [line for line in result.stderr.splitlines() if "left out" in line]
+    assert [f"cases.jsonl, line {number}" for number in (2, 3, 4, 5)] == [
+        line.split(": ")[2] for line in left_out
+    ]
+    assert 2 == json.loads(result.stdout)[0]["positives"]
+    found = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert ["shop-1", "last\u2028", "x"] == [line["id"] for line in found]
+    assert {"id": "x", "ranking": [], "confidence": 0.0, "named": None} == found[-1]
+
+
+def test_two_files_of_one_name_are_measured_apart(tmp_path: Path, command: typer.Typer) -> None:
+    (tmp_path / "other").mkdir()
+    one, two = (write(folder / "shop.jsonl", a_case()) for folder in (tmp_path, tmp_path / "other"))
+
+    result = CliRunner().invoke(command, [str(one), str(two), "--json"])
+
+    assert ["shop", "shop-2"] == [entry["file"] for entry in json.loads(result.stdout)]
+
+
+def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path, command: typer.Typer) -> None:
+    cases = write(tmp_path / "shop.jsonl", a_case())
+
+    result = CliRunner().invoke(command, [str(cases), "--predictions", str(tmp_path)])
+
+    assert 2 == result.exit_code
+    assert "Is a directory" in result.stderr
+
+
+def test_an_odd_part_of_a_case_spoils_no_other_part() -> None:
+    found = parse_case(
+        a_case(
+            alerts=[
+                {"service": "web", "title": "no time"},
+                {"id": "a1", "service": "checkout", "title": "5xx", "at": "2026-03-14t10:00:60+01:00"},
+            ],
+            deploys=[
+                a_deploy("d1", "checkout", "08:40", finished_at=None, started_at=at("08:40")),
+                a_deploy("d1", "checkout", "08:52", rollout=[{"old_pods": 1}]),
+                {"id": "undated", "service": "web"},
+            ],
+            commits=[{"at": at("08:50"), "title": "no id"}],
+            hosting=[None, "odd", ["node", "checkout", "runs"]],
+            version_evidence=[{"edge": ["web", "checkout"], "success_rate": float("nan"), "samples": 1e400}],
+        )
+    )
+
+    assert ["09:00:59", "09:00:59"] == [f"{alert.at.astimezone(UTC):%H:%M:%S}" for alert in found.case.alerts]
+    assert [("d1", "08:52"), ("commit-0", "08:50")] == [
+        (c.id, f"{c.live_at:%H:%M}") for c in found.case.changes
+    ]
+    assert ("undated",) == found.undated
+    assert [("node", "checkout")] == [(h.owner, h.member) for h in found.case.evidence.hosting]
+    assert [(100.0, 0)] == [(row.success_rate, row.samples) for row in found.case.evidence.versions]
+    (_, answer), *_ = answers([found], our_ranker(WEIGHTS))
+    assert ("d1", "commit-0", "undated") == answer.ranking
+
+
+def test_a_recovery_may_bear_the_id_of_the_alert_that_it_ends() -> None:
+    fired = {"id": "a", "service": "web", "title": "5xx", "at": at("09:00")}
+    also = {"id": "b", "service": "web", "title": "slow", "at": at("09:01")}
+    ended = {**fired, "at": at("09:02"), "status": "Resolved"}
+    stream = parse_stream({"stream": "s", "alerts": [fired, also, ended]})
+
+    assert {2} == stream.resolved
+    assert {"a": "g-a", "b": "g-a"} == grouped(stream, GroupingRules())
 
 
 def test_the_newest_first_baseline_falls_for_the_decoy_and_we_do_not() -> None:
