@@ -11,15 +11,16 @@ from adapters.sandbox.slack.blocks import problems_of_blocks
 from adapters.sandbox.slack.methods.views import problems_of_view
 from adapters.slack.views.blocks import Block
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
+from adapters.slack.views.confirming import confirm_modal
 from adapters.slack.views.document import document_blocks, document_modal, document_text
 from adapters.slack.views.home import home_view
 from adapters.slack.views.limits import FALLBACK_TEXT, lint, lint_view
 from adapters.slack.views.text import address, escape, literal, pieces, shorten, visible, word
-from bot.domain.approval import Action
+from bot.domain.approval import Action, Question
 from bot.domain.card import Card, CardRef, Progress, ProgressKind, SuspectLine
 from bot.domain.document import Document, Line, Section
 from bot.domain.home import Home, HomeLine, HomeLink
-from bot.domain.ids import SlackUserId
+from bot.domain.ids import Digest, ProposalId, SlackUserId
 from bot.domain.person import Duty
 from bot.domain.plan import CommandRun, HttpRequest, PlannedAction
 from bot.domain.proposal import ProposalState
@@ -228,6 +229,33 @@ def test_slack_takes_every_document(document: Document) -> None:
         *_marked(tuple(modal["blocks"])),
         document_text(document),
     ]:
+        assert not re.search("[<>]", _OURS.sub("", text))
+
+
+QUESTIONS = st.builds(
+    Question,
+    action=st.sampled_from([Action.APPROVE, Action.DENY]),
+    proposal_id=st.just(ProposalId("1f2e3d")),
+    digest=st.just(Digest("d" * 64)),
+    channel=st.just("C0INCIDENTS"),
+    message_ts=st.just("17.000001"),
+    title=TEXT,
+    target=st.none() | ASCII.filter(bool),
+    overrides=st.lists(st.sampled_from(["freeze", "limit"]), max_size=3).map(tuple),
+    objections=st.lists(TEXT, max_size=20).map(tuple),
+)
+
+
+@FEW
+@given(QUESTIONS)
+def test_slack_takes_every_window_that_asks(question: Question) -> None:
+    window = confirm_modal(question)
+
+    assert () == lint_view(window)
+    assert () == problems_of_view(json.loads(json.dumps(window)), kind="modal")
+    blocks = window["blocks"]
+    assert isinstance(blocks, list)
+    for text in _marked(tuple(block for block in blocks if block["type"] != "input")):
         assert not re.search("[<>]", _OURS.sub("", text))
 
 

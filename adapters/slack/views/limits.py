@@ -13,14 +13,19 @@ ACTIONS_ELEMENTS = 25
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2_000
 ACTION_ID = 255
-VIEW_TITLE = 24
+VIEW_TITLE = 24  # Its buttons have the same.
+CALLBACK_ID = 255
+BLOCK_ID = 255
+INPUT_LABEL = 2_000
+INPUT_HINT = 2_000
+INPUT_LENGTH = 3_000
 VIEW_METADATA = 3_000
 VIEW_BYTES = 250_000
 FALLBACK_TEXT = 4_000  # chat.update refuses more; chat.postMessage would take 40,000.
 MESSAGE_TEXT = 12_000  # Undocumented: over all texts of one message Slack answers msg_blocks_too_long.
 
 _MODALS_OWN = frozenset({"title", "submit", "close", "clear_on_close", "notify_on_close"})
-_KNOWN = frozenset({"actions", "context", "divider", "header", "section"})
+_KNOWN = frozenset({"actions", "context", "divider", "header", "input", "section"})
 
 
 def lint(blocks: Sequence[Mapping[str, object]], *, is_message: bool = True) -> tuple[str, ...]:
@@ -57,7 +62,7 @@ def _problems(blocks: Sequence[Mapping[str, object]], *, is_message: bool) -> It
 def _problems_of_view(view: Mapping[str, object]) -> Iterator[str]:
     kind, blocks = view.get("type"), view.get("blocks")
     if kind == "modal":
-        yield from _problems_of_text(view.get("title"), VIEW_TITLE, kinds=("plain_text",))
+        yield from _problems_of_frame(view)
     elif kind == "home":
         yield from (f"a home tab has no {name}" for name in _MODALS_OWN & view.keys())
     else:
@@ -73,10 +78,27 @@ def _problems_of_view(view: Mapping[str, object]) -> Iterator[str]:
     yield from _problems(blocks, is_message=False)
 
 
+def _problems_of_frame(view: Mapping[str, object]) -> Iterator[str]:
+    """What stands around a modal's blocks."""
+    for name in ("title", "submit", "close"):
+        if name in view or name == "title":
+            yield from _problems_of_text(view.get(name), VIEW_TITLE, kinds=("plain_text",))
+    callback, blocks = view.get("callback_id", ""), view.get("blocks")
+    if not isinstance(callback, str) or len(callback) > CALLBACK_ID:
+        yield f"callback_id: at most {CALLBACK_ID} characters allowed"
+    found = blocks if isinstance(blocks, list) else []
+    if any(block.get("type") == "input" for block in found) and "submit" not in view:
+        yield "an input without a button that sends it"
+
+
 def _problems_of(block: Mapping[str, object]) -> Iterator[str]:
-    kind = block.get("type")
+    kind, block_id = block.get("type"), block.get("block_id")
     if kind not in _KNOWN:
         yield f"unknown type {kind!r}"
+    if block_id is not None and (not isinstance(block_id, str) or not 1 <= len(block_id) <= BLOCK_ID):
+        yield f"block_id: 1 to {BLOCK_ID} characters required"
+    if kind == "input":
+        yield from _problems_of_input(block)
     if kind == "section":
         yield from _problems_of_text(block.get("text"), SECTION_TEXT, kinds=("mrkdwn", "plain_text"))
     elif kind == "header":
@@ -119,6 +141,21 @@ def _problems_of_text(text: object, most: int, *, kinds: Sequence[str]) -> Itera
         yield "mrkdwn without verbatim: Slack would link what looks like an address"
     if text.get("type") == "plain_text" and text.get("emoji") is not False:
         yield "plain text in which Slack would draw emoji"
+
+
+def _problems_of_input(block: Mapping[str, object]) -> Iterator[str]:
+    yield from _problems_of_text(block.get("label"), INPUT_LABEL, kinds=("plain_text",))
+    if "hint" in block:
+        yield from _problems_of_text(block["hint"], INPUT_HINT, kinds=("plain_text",))
+    element = block.get("element")
+    field = element if isinstance(element, Mapping) else {}
+    action_id, most = field.get("action_id"), field.get("max_length", INPUT_LENGTH)
+    if field.get("type") != "plain_text_input":
+        yield f"a field of type {field.get('type')!r}"
+    if not isinstance(action_id, str) or not 1 <= len(action_id) <= ACTION_ID:
+        yield f"action_id: 1 to {ACTION_ID} characters required"
+    if not isinstance(most, int) or not 1 <= most <= INPUT_LENGTH:
+        yield f"max_length: 1 to {INPUT_LENGTH} required"
 
 
 def _problems_of_button(button: Mapping[str, object]) -> Iterator[str]:
