@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
-from typing import cast
+from functools import lru_cache
+from typing import Final, cast
 
 import structlog
 from pydantic import ValidationError
@@ -24,6 +25,8 @@ MOST_FOUND = 500
 MOST_NEAR = 100  # Our choice: twice as many as the ranking weighs in full.
 MOST_SERVICES = 500  # Our choice: a hub reaches thousands; the nearest are asked.
 MOST_ELSEWHERE = 20_000  # Our choice: bounds the set of all changes.
+_KEPT: Final = 500
+"""Changes kept as read, by their very bytes: our choice. A press looks at those that its card looked at."""
 
 # KEYS: the change, then the sets it belongs to.
 # ARGV: id, body, fingerprint, reported (µs), live (s), retention (s), most in a service's set, most in the
@@ -207,8 +210,13 @@ def _fingerprint(change: ChangeEvent) -> str:
 
 def _parsed(body: bytes | str) -> ChangeEvent | None:
     try:
-        return ChangeEvent.model_validate_json(body)
+        return _read(body)
     except ValidationError as exc:
         # Written by another version, or by somebody else: one change less is better than no answer.
         log.warning("change_unreadable", errors=exc.error_count())
         return None
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(body: bytes | str) -> ChangeEvent:
+    return ChangeEvent.model_validate_json(body)
