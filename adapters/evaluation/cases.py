@@ -61,6 +61,8 @@ def parse_case(raw: Mapping[str, Any]) -> LabelledCase:
     known = services | {ServiceName(text(entry.get("service"))) for entry in mappings(raw.get("deploys"))}
     changes, undated = changes_of(raw, known - {""})
     alerts = tuple(alert for alert, _ in _alerts(raw))
+    if not alerts:
+        raise Invalid("a case needs at least one alert")
     return LabelledCase(
         name=text(raw.get("id")),
         case=Case(
@@ -82,7 +84,7 @@ def parse_stream(raw: Mapping[str, Any]) -> Stream:
     """Return one stream of alerts, ordered by time.
 
     Raises:
-        Invalid: there is no alert, or none that says when.
+        Invalid: no alert says when.
     """
     entries = sorted(_alerts(raw), key=lambda pair: (pair[0].at, pair[0].id))
     return Stream(
@@ -114,12 +116,13 @@ def _alerts(raw: Mapping[str, Any]) -> list[tuple[Alert, Mapping[str, Any]]]:
     """Return the alerts beside their entries; one without a time came with the one that it stands behind."""
     entries = mappings(raw.get("alerts"))
     at = next((at for entry in entries if (at := when(entry.get("at"))) is not None), None)
-    if at is None:
-        raise Invalid("no alert says when" if entries else "a case needs at least one alert")
+    if at is None and entries:
+        raise Invalid("no alert says when")
     found: list[tuple[Alert, Mapping[str, Any]]] = []
     for index, entry in enumerate(entries):
         at = when(entry.get("at")) or at
-        found.append((_alert(entry, index, at), entry))
+        if at is not None:
+            found.append((_alert(entry, index, at), entry))
     return found
 
 
