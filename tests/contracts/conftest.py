@@ -14,6 +14,7 @@ from adapters.slack.api import SlackApi, slack_api
 from tests.builders import ManualTime
 from tests.contracts.sandbox_slack_builders import ManualClock, a_workspace
 from tests.contracts.stores import DATABASES, POSTGRES, Bench
+from tests.postgres_server import postgres_server
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | 
         case "sqlite":
             yield f"sqlite:///{tmp_path}/audit.db"
         case "postgres":
-            yield from _a_postgres_database()
+            yield from _a_postgres_database(request.getfixturevalue("postgres"))
         case _:
             yield None
 
@@ -64,8 +65,19 @@ async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
         yield api
 
 
-def _a_postgres_database() -> Iterator[str]:
-    server = os.environ[POSTGRES]
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a PostgreSQL: the one that is named, or one of our own while the tests run."""
+    if named := os.environ.get(POSTGRES):
+        yield named
+    elif request.config.getoption("--prove"):
+        with postgres_server() as address:
+            yield address
+    else:
+        pytest.skip("played on Debian's PostgreSQL by make prove")
+
+
+def _a_postgres_database(server: str) -> Iterator[str]:
     name = f"handrail_{uuid.uuid4().hex}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

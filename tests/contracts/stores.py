@@ -14,11 +14,15 @@ from bot.domain.plan import Plan
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord
 from tests.builders import CARD, ManualTime, a_click, a_person, a_plan, an_incident, fresh
+from tests.postgres_server import programs
 
 POSTGRES = "HANDRAIL_TEST_POSTGRES_URL"
-"""The variable that names a PostgreSQL server on which tests may make databases of their own."""
+"""The variable that names a PostgreSQL server on which tests may make databases of their own.
 
-DATABASES = ["sqlite", "postgres"] if os.environ.get(POSTGRES) else ["sqlite"]
+Without it, `make prove` starts Debian's where that is installed.
+"""
+
+DATABASES = ["sqlite", "postgres"] if os.environ.get(POSTGRES) or programs() else ["sqlite"]
 
 SECRET = "hunter2"
 ALLOWED = Permission(allowed=True, grounds="named approver")

@@ -266,7 +266,9 @@ async def test_only_the_owner_may_read_the_file(file: Path) -> None:
     await store.close()
 
 
-@pytest.mark.skipif(not os.environ.get(POSTGRES), reason=f"{POSTGRES} is not set: SQLite alone is proven")
+@pytest.mark.skipif(
+    "postgres" not in DATABASES, reason=f"needs Debian's postgresql or {POSTGRES}: SQLite alone is proven"
+)
 @pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
 async def test_postgresql_tells_its_own_time(store_url: str) -> None:
     store = open_at(store_url)
