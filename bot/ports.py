@@ -139,6 +139,18 @@ class Incidents(Protocol):
 
     async def resolve(self, incident: IncidentId) -> None: ...
 
+    async def prioritise(self, incident: IncidentId, priority: str) -> None:
+        """Set the priority of this name; sent twice it says the same. Raises `Invalid` for an unknown one."""
+        ...
+
+    async def fields(self, incident: IncidentId) -> Mapping[str, str]:
+        """Return the custom fields that hold text, by name."""
+        ...
+
+    async def set_fields(self, incident: IncidentId, values: Mapping[str, str]) -> None:
+        """Set custom fields by name; sent twice it says the same. Raises `Invalid` for an unknown one."""
+        ...
+
     async def assigned(self, incident: IncidentId) -> Sequence[PagerDutyUserId]:
         """Return to whom the incident is assigned now. Raises `NotFound`."""
         ...

@@ -198,6 +198,7 @@ def services_page() -> str:
         ("`endpoints`: each of them", catalogue.Endpoint),
         ("`service_graph`, beside `services`", catalogue.ServiceGraph),
         ("`routes`, beside `services`: each of them", catalogue.Route),
+        ("`pagerduty`, beside `services`", catalogue.PagerDutyFields),
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"
 

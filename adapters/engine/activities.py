@@ -14,6 +14,7 @@ from bot.app.enclose import enclose
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.own_channel import open_own_channel
+from bot.app.pager_fields import prioritise, tell_fields
 from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
@@ -69,6 +70,7 @@ class Activities:
         async with _beating(), asyncio.TaskGroup() as group:
             # Beside the course as well: neither is waited for by anything.
             group.create_task(open_own_channel(self.world, incident))
+            group.create_task(prioritise(self.world, incident))
             return self.analyst is not None and await consult(self.world, self.analyst, incident)
 
     @activity.defn(name="next_move")
@@ -109,6 +111,7 @@ class Activities:
             await label_outcome(self.world, incident)
             await summarise(self.world, incident)
             await pass_on(self.world, incident)
+            await tell_fields(self.world, incident)
             await resolve_if_recovered(self.world, incident)
             await enclose(self.world, incident)
 

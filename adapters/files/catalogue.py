@@ -22,6 +22,9 @@ def read_with_lines(path: Path) -> tuple[Catalogue, Lines]:
     read = read_model(path, CatalogueFile, InvalidCatalogue)
     found = read.value
     catalogue = Catalogue(
-        services=dict(found.services), service_graph=found.service_graph, routes=found.routes
+        services=dict(found.services),
+        service_graph=found.service_graph,
+        routes=found.routes,
+        pagerduty=found.pagerduty,
     )
     return catalogue, read.where

@@ -1,6 +1,6 @@
 """Turn the REST API's bodies into incidents, alerts and people on call."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from pydantic import AwareDatetime, JsonValue, ValidationError
@@ -211,3 +211,15 @@ def _bounded(text: str) -> str:
     if len(text) <= MOST_DETAILS:
         return text
     return f"{text[:MOST_DETAILS]}\n… [{len(text) - MOST_DETAILS} more characters are in PagerDuty]"
+
+
+class _FieldValue(LooseBody):
+    name: Loose[str] = None
+    value: Loose[str] = None
+
+
+def fields_from(body: JsonObject) -> Mapping[str, str]:
+    """Return the custom fields that hold text, by name; those of other types are left out."""
+    found = body.get("custom_fields")
+    read = [_FieldValue.model_validate(one) for one in (found if isinstance(found, list) else [])]
+    return {one.name: one.value for one in read if one.name is not None and one.value is not None}

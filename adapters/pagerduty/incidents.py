@@ -1,13 +1,14 @@
 """Incidents, people on call and notes in a PagerDuty account."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from adapters.intake.strict_json import JsonObject
 from adapters.pagerduty.bodies import (
     assigned_from,
     duties_from,
+    fields_from,
     incident_from,
     notes_from,
     on_call_from,
@@ -15,6 +16,7 @@ from adapters.pagerduty.bodies import (
 )
 from adapters.pagerduty.rest import RestApi, path_of
 from bot.domain.catalogue import Catalogue
+from bot.domain.errors import Invalid
 from bot.domain.ids import IncidentId, PagerDutyUserId
 from bot.domain.incident import Incident, IncidentStatus
 from bot.domain.person import Duty, OnCall
@@ -79,6 +81,24 @@ class PagerDutyIncidents:
     async def resolve(self, incident: IncidentId) -> None:
         """Resolve the incident."""
         await self._set_status(incident, IncidentStatus.RESOLVED)
+
+    async def prioritise(self, incident: IncidentId, priority: str) -> None:
+        """Set the priority of this name. Raises `Invalid` for one that the account does not have."""
+        found = [one for one in await self._api.list("priorities") if one.get("name") == priority]
+        if not found:
+            raise Invalid(f"PagerDuty has no priority {priority!r}: see `priorities` in services.yaml")
+        reference: JsonObject = {"id": found[0].get("id"), "type": "priority_reference"}
+        body: JsonObject = {"incident": {"type": "incident_reference", "priority": reference}}
+        await self._api.write("PUT", path_of("incidents", incident), body)
+
+    async def fields(self, incident: IncidentId) -> Mapping[str, str]:
+        """Return the custom fields that hold text, by name."""
+        return fields_from(await self._api.get(path_of("incidents", incident, "custom_fields", "values")))
+
+    async def set_fields(self, incident: IncidentId, values: Mapping[str, str]) -> None:
+        """Set custom fields by name. Raises `Invalid` when the account lacks one."""
+        body: JsonObject = {"custom_fields": [{"name": name, "value": text} for name, text in values.items()]}
+        await self._api.write("PUT", path_of("incidents", incident, "custom_fields", "values"), body)
 
     async def assigned(self, incident: IncidentId) -> Sequence[PagerDutyUserId]:
         """Return to whom the incident is assigned now. Raises `NotFound`."""

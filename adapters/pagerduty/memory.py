@@ -18,7 +18,12 @@ class MemoryIncidents:
         *,
         on_call: Mapping[str, Sequence[OnCall]] | None = None,
         users: Mapping[PagerDutyUserId, str] | None = None,
+        priorities: Iterable[str] = ("P1", "P2"),
+        fields: Iterable[str] = ("probable_cause", "recovery"),
     ) -> None:
+        self._priorities = frozenset(priorities)
+        self._fields = frozenset(fields)
+        self._values: dict[IncidentId, dict[str, str]] = {}
         self._incidents = {incident.id: incident for incident in incidents}
         self._on_call = dict(on_call or {})
         self._users = dict(users or {})
@@ -62,6 +67,22 @@ class MemoryIncidents:
     async def users_by_email(self, email: str) -> Sequence[PagerDutyUserId]:
         """Return the users who have exactly this address, whatever its case."""
         return tuple(id_ for id_, address in self._users.items() if address.casefold() == email.casefold())
+
+    async def prioritise(self, incident: IncidentId, priority: str) -> None:
+        """Set the priority of this name. Raises `Invalid` for one that the account does not have."""
+        if priority not in self._priorities:
+            raise Invalid(f"PagerDuty has no priority {priority!r}: see `priorities` in services.yaml")
+        self._incidents[incident] = self._known(incident).model_copy(update={"priority": priority})
+
+    async def fields(self, incident: IncidentId) -> Mapping[str, str]:
+        """Return the custom fields that hold text, by name."""
+        return dict(self._values.get(self._known(incident).id, {}))
+
+    async def set_fields(self, incident: IncidentId, values: Mapping[str, str]) -> None:
+        """Set custom fields by name. Raises `Invalid` when the account lacks one."""
+        if unknown := sorted(set(values) - self._fields):
+            raise Invalid(f"PagerDuty has no custom field {unknown[0]!r}.")
+        self._values.setdefault(self._known(incident).id, {}).update(values)
 
     async def notes(self, incident: IncidentId) -> Sequence[str]:
         """Return the notes' texts, oldest first."""

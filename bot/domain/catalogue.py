@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -257,6 +258,33 @@ class Route(Frozen):
         )
 
 
+class Told(StrEnum):
+    """What a custom field of PagerDuty may be told."""
+
+    CAUSE = "cause"
+    """The cause as the card names it, with how sure that is."""
+    CHANGE = "change"
+    """The id of the suspect change."""
+    OUTCOME = "outcome"
+    """What came of the last proposal."""
+
+
+class PagerDutyFields(Frozen):
+    """What is written back to PagerDuty beside notes; nothing unless it is named here."""
+
+    custom_fields: dict[Identifier, Told] = Field(
+        default_factory=dict, description="By the field's name there: what it is told. It holds text."
+    )
+    priorities: dict[Severity, Name] = Field(
+        default_factory=dict,
+        description="By the worst severity of the alerts: the priority, such as `P1`, that an incident "
+        "without one gets.",
+    )
+
+
+_NOTHING_WRITTEN = PagerDutyFields()
+
+
 class CatalogueFile(Frozen):
     """The whole of `services.yaml`."""
 
@@ -267,6 +295,8 @@ class CatalogueFile(Frozen):
     routes: tuple[Route, ...] = Field(
         default=(), description="The first that fits an incident says where its card goes."
     )
+
+    pagerduty: PagerDutyFields = _NOTHING_WRITTEN
 
     @model_validator(mode="after")
     def _routes_lead_somewhere(self) -> "CatalogueFile":
@@ -315,6 +345,7 @@ class Catalogue:
     services: dict[ServiceName, Service]
     service_graph: ServiceGraph | None = None
     routes: tuple[Route, ...] = ()
+    pagerduty: PagerDutyFields = _NOTHING_WRITTEN
 
     def route(self, incident: Incident) -> Route | None:
         """Return the first route that fits *incident*."""

@@ -48,6 +48,8 @@ def a_config() -> sandbox.PagerDutyConfig:
             ),
             sandbox.Service(id="PCART01", name="Cart", escalation_policy_id=POLICY, integration_key="d" * 32),
         ),
+        priorities=(sandbox.Priority(id="PPRIO01", name="P1"), sandbox.Priority(id="PPRIO02", name="P2")),
+        custom_fields=("probable_cause", "recovery"),
         tokens=(sandbox.RestToken(token="account-key"), sandbox.RestToken(token="read-key", read_only=True)),
         seed=7,
     )
@@ -474,3 +476,35 @@ async def test_an_answer_that_cannot_be_used_is_unavailable(rest: Rest, body: by
         with pytest.raises(Unavailable):
             await adapter.opened_since(NOW)
         await adapter.aclose()
+
+
+async def test_a_priority_is_set_by_its_name_and_again_the_same(pager: Pager) -> None:
+    incident = pager.open("slow")
+
+    for _ in range(2):
+        await pager.incidents.prioritise(incident, "P1")
+
+    assert "P1" == (await pager.incidents.read(incident)).priority
+
+
+async def test_a_priority_that_the_account_lacks_is_refused_by_name(pager: Pager) -> None:
+    incident = pager.open("slow")
+
+    with pytest.raises(Invalid, match="no priority 'P9'"):
+        await pager.incidents.prioritise(incident, "P9")
+
+
+async def test_custom_fields_are_set_by_name_and_the_others_stay(pager: Pager) -> None:
+    incident = pager.open("slow")
+    await pager.incidents.set_fields(incident, {"probable_cause": "a deploy"})
+    await pager.incidents.set_fields(incident, {"recovery": "rolled back"})
+
+    assert {"probable_cause": "a deploy", "recovery": "rolled back"} == await pager.incidents.fields(incident)
+
+
+async def test_a_custom_field_that_the_account_lacks_refuses_all(pager: Pager) -> None:
+    incident = pager.open("slow")
+
+    with pytest.raises(Invalid, match="weather"):
+        await pager.incidents.set_fields(incident, {"probable_cause": "a deploy", "weather": "rain"})
+    assert {} == await pager.incidents.fields(incident)

@@ -41,6 +41,8 @@ class Account:
         self.incidents: dict[str, Incident] = {}
         self.alerts: dict[str, Alert] = {}
         self.notes: list[Note] = []
+        self.field_values: dict[str, dict[str, str | None]] = {}
+        """By incident and name of the custom field."""
         self.log_entries: list[LogEntry] = []
         self.change_records: list[ChangeRecord] = []
         self._random = random.Random(config.seed)  # nosec B311 # Chance that can be played again.

@@ -136,6 +136,8 @@ class PagerDutyConfig:
     services: tuple[Service, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     priorities: tuple[Priority, ...] = ()
+    custom_fields: tuple[str, ...] = ()
+    """Names of the incidents' custom fields; all hold text."""
     tokens: tuple[RestToken, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     timing: WebhookTiming = WebhookTiming()

@@ -50,6 +50,15 @@ class _BulkUpdate(_Body):
     incidents: tuple[IncidentUpdate, ...] = Field(min_length=1, max_length=250)
 
 
+class _NewValue(_Body):
+    name: str
+    value: str | None
+
+
+class _NewValues(_Body):
+    custom_fields: tuple[_NewValue, ...] = Field(min_length=1)
+
+
 class _NoteContent(_Body):
     content: str = Field(min_length=1)
 
@@ -77,6 +86,8 @@ class IncidentRoutes:
             ("/incidents/{id}/log_entries", "GET", self.list_log_entries),
             ("/incidents/{id}/notes", "GET", self.list_notes),
             ("/incidents/{id}/notes", "POST", self.create_note),
+            ("/incidents/{id}/custom_fields/values", "GET", self.list_fields),
+            ("/incidents/{id}/custom_fields/values", "PUT", self.set_fields),
         )
         return [Route(path, guarded(self._account, handler), methods=[verb]) for path, verb, handler in table]
 
@@ -147,6 +158,37 @@ class IncidentRoutes:
         content = parsed(_NewNote, await request.body()).note.content
         note = self._lifecycle.annotate(incident.id, content, by=caller.user_id)
         return JSONResponse({"note": self._bodies.note(note)}, status_code=201)
+
+    async def list_fields(self, request: Request, _: Caller) -> Response:
+        """The value of every custom field, null where none was set."""
+        return JSONResponse({"custom_fields": self._fields_of(self._asked(request))})
+
+    async def set_fields(self, request: Request, _: Caller) -> Response:
+        """Set values by the fields' names; an unknown one refuses all."""
+        incident = self._asked(request)
+        values = parsed(_NewValues, await request.body()).custom_fields
+        known = self._account.config.custom_fields
+        if unknown := [one.name for one in values if one.name not in known]:
+            raise InvalidInput(f"Custom field {unknown[0]} does not exist")
+        kept = self._account.field_values.setdefault(incident.id, {})
+        kept.update({one.name: one.value for one in values})
+        return JSONResponse({"custom_fields": self._fields_of(incident)})
+
+    def _fields_of(self, incident: Incident) -> list[dict[str, str | None]]:
+        kept = self._account.field_values.get(incident.id, {})
+        return [
+            {
+                "id": f"PFIELD{number}",
+                "type": "field_value",
+                "name": name,
+                "namespace": "incidents",
+                "display_name": name.replace("_", " ").capitalize(),
+                "data_type": "string",
+                "field_type": "single_value",
+                "value": kept.get(name),
+            }
+            for number, name in enumerate(self._account.config.custom_fields, start=1)
+        ]
 
     def _asked(self, request: Request) -> Incident:
         return self._account.incident(str(request.path_params["id"]))

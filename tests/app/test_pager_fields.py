@@ -1,0 +1,122 @@
+"""What is written back to PagerDuty beside notes: once, and only what the catalogue names."""
+
+from bot.app.pager_fields import prioritise, tell_fields
+from bot.domain.alert import Severity
+from bot.domain.approval import Action
+from bot.domain.catalogue import Catalogue, PagerDutyFields, Told
+from bot.domain.errors import Unclear
+from bot.domain.ids import IncidentId, ServiceName
+from tests.app.world import Bot, a_bot, a_resolved, a_service, with_world
+from tests.builders import INCIDENT, an_alert, an_incident
+
+Q = IncidentId(INCIDENT)
+NAMED = PagerDutyFields(
+    custom_fields={"probable_cause": Told.CAUSE, "recovery": Told.OUTCOME},
+    priorities={Severity.CRITICAL: "P1"},
+)
+CRITICAL = an_incident().model_copy(
+    update={"alerts": (an_alert().model_copy(update={"severity": Severity.CRITICAL}),)}
+)
+
+
+def a_telling_bot(fields: PagerDutyFields = NAMED) -> Bot:
+    catalogue = Catalogue(services={ServiceName("checkout"): a_service()}, pagerduty=fields)
+    return with_world(a_bot(incidents=[CRITICAL]), catalogue=catalogue)
+
+
+async def recovered(bot: Bot) -> None:
+    bot.signals.values = [0.3, 0.0]
+    await bot.begin()
+    await bot.press(Action.APPROVE)
+
+
+async def test_the_custom_fields_tell_cause_and_outcome_once_it_recovered() -> None:
+    bot = a_telling_bot()
+    await bot.begin()
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+    assert {} == await bot.pager.fields(Q)
+
+    await recovered(bot)
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+
+    told = await bot.pager.fields(Q)
+    assert {"probable_cause", "recovery"} == set(told)
+    assert told["probable_cause"].startswith("Probably the deploy of checkout 42")
+    assert told["recovery"].startswith("verified: error_ratio is 0")
+
+
+async def test_what_people_write_there_afterwards_stays() -> None:
+    bot = a_telling_bot()
+    await recovered(bot)
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+    await bot.pager.set_fields(Q, {"probable_cause": "a switch failed"})
+
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+
+    assert "a switch failed" == (await bot.pager.fields(Q))["probable_cause"]
+
+
+async def test_a_lost_answer_is_looked_for_and_the_fields_are_not_written_again() -> None:
+    bot = a_telling_bot()
+    await recovered(bot)
+    written: list[object] = []
+    whole = bot.pager.set_fields
+
+    async def lost(incident: IncidentId, values: dict[str, str]) -> None:
+        written.append(values)
+        await whole(incident, values)
+        raise Unclear("the answer was lost")
+
+    bot.pager.set_fields = lost  # type: ignore[method-assign, assignment]
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+
+    assert 1 == len(written)
+
+
+async def test_a_field_that_the_account_lacks_holds_nothing_up() -> None:
+    bot = a_telling_bot(PagerDutyFields(custom_fields={"weather": Told.CAUSE}))
+    await recovered(bot)
+
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+
+    assert "degraded PagerDuty custom fields" in bot.telemetry.said
+
+
+async def test_an_incident_without_a_priority_gets_that_of_its_severity_once() -> None:
+    bot = a_telling_bot()
+    await bot.begin()
+    await prioritise(bot.world, Q, sleep=bot.sleep)
+    assert "P1" == (await bot.pager.read(Q)).priority
+
+    bot.pager.put(CRITICAL)
+    await prioritise(bot.world, Q, sleep=bot.sleep)
+
+    assert (await bot.pager.read(Q)).priority is None
+
+
+async def test_a_priority_that_people_set_stays() -> None:
+    bot = a_telling_bot()
+    bot.pager.put(CRITICAL.model_copy(update={"priority": "P2"}))
+    await bot.begin()
+    await prioritise(bot.world, Q, sleep=bot.sleep)
+
+    assert "P2" == (await bot.pager.read(Q)).priority
+
+
+async def test_what_the_catalogue_does_not_name_is_not_written() -> None:
+    bot = a_telling_bot(PagerDutyFields())
+    await recovered(bot)
+    await prioritise(bot.world, Q, sleep=bot.sleep)
+    await tell_fields(bot.world, Q, sleep=bot.sleep)
+
+    assert (None, {}) == ((await bot.pager.read(Q)).priority, await bot.pager.fields(Q))
+
+
+async def test_a_resolved_incident_is_given_no_priority() -> None:
+    bot = a_telling_bot()
+    await bot.begin()
+    await bot.world.book.see(a_resolved(CRITICAL))
+    await prioritise(bot.world, Q, sleep=bot.sleep)
+
+    assert (await bot.pager.read(Q)).priority is None
