@@ -10,6 +10,7 @@ from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.approval import denial
 from bot.domain.audit import Entry
+from bot.domain.card import CardRef
 from bot.domain.document import Document, Line, Section, lines
 from bot.domain.errors import Invalid, NotFound, Unclear
 from bot.domain.execution import Claim
@@ -29,27 +30,35 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def summarise(world: World, incident_id: IncidentId, *, sleep: Sleep = asyncio.sleep) -> None:
-    """Post the summary of this life of the incident, once it is over or its recovery is proven.
+    """Write the last summary of this life of the incident, once it is over or its recovery is proven.
 
-    What was posted already is left alone.
+    It takes the place of the one that stands in the thread so far; what was written last is left alone.
     """
     record = await world.book.get(incident_id)
     if record is None or record.card is None:
         return
-    if record.incident.is_open and not await _is_recovered(world, record):
-        return  # More may be tried: the one summary must tell that too.
+    if not await is_over(world, record):
+        return  # More may be tried: the last summary must tell that too.
     card = record.card
     document = await summary_of(world, record)
-    key = f"summary:{record.id}:{record.life}"
+    key = summary_key(record)
     checkpoint = await world.audit.checkpoint()
     record_line = f"\n\nRecord: {checkpoint.as_text()}" if checkpoint is not None else ""
     text = f"{document.as_text()}{record_line}\n\n[handrail {key}]"
 
+    async def so_far() -> CardRef | None:
+        return await world.chat.find_document(card.channel, key=key, thread_ts=card.ts)
+
     async def reply() -> None:
-        await world.chat.reply(card, document, key=key)
+        async with world.summaries.turn_of(key):
+            if (standing := await so_far()) is not None:
+                await world.chat.update_document(standing, document)
+            else:
+                await world.chat.reply(card, document, key=key)
 
     async def has_reply() -> bool:
-        return await world.chat.has_reply(card, key=key)
+        # One that may be edited says nothing of whether it was: the same edit twice does no harm.
+        return await so_far() is None and await world.chat.has_reply(card, key=key)
 
     async def note() -> None:
         await world.incidents.add_note(record.id, text)
@@ -75,6 +84,16 @@ async def resolve_if_recovered(world: World, incident_id: IncidentId) -> None:
         await have_pager(world, "resolve", incident_id, f"life {record.life}")
     except (Invalid, NotFound):
         return  # Somebody was quicker: it is resolved, or gone.
+
+
+def summary_key(record: IncidentRecord) -> str:
+    """Return by which key the summary of this life of the incident is found in the card's thread."""
+    return f"summary:{record.id}:{record.life}"
+
+
+async def is_over(world: World, record: IncidentRecord) -> bool:
+    """Say whether the incident has ended, or its recovery is proven."""
+    return not record.incident.is_open or await _is_recovered(world, record)
 
 
 async def _is_recovered(world: World, record: IncidentRecord) -> bool:

@@ -46,6 +46,8 @@ async def show(world: World, incident_id: IncidentId) -> None:
         found = await world.gate.on_record(incident_id)
         if found.record is not None:
             await _draw(world, found.record, found)
+            world.summaries.due.add(incident_id)
+            world.bell.ring()
     await keep_diagnosis(world, incident_id)
 
 

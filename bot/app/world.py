@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from bot.app.drafts import Drafts
 from bot.app.latecomers import Latecomers
 from bot.app.stories import Stories
+from bot.app.summaries import Summaries
 from bot.domain.catalogue import Catalogue
 from bot.domain.home import Look
 from bot.domain.ids import IncidentId, PlaybookId, SlackUserId
@@ -191,6 +192,7 @@ class World:
     drafts: Drafts = field(default_factory=Drafts)
     latecomers: Latecomers = field(default_factory=Latecomers)
     stories: Stories = field(default_factory=Stories)
+    summaries: Summaries = field(default_factory=Summaries)
     overdue: set[IncidentId] = field(default_factory=set)
     """Incidents whose cards Slack was not told of the newest state."""
     sources: Sources = Sources()
