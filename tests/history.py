@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.audit import Act, Entry
 from bot.domain.chain_check import verify_chain
+from bot.domain.plan import UNDO_FROM
 
 SKEW = timedelta(seconds=2)
 """How far the target's clock may be from the store's; in these runs both are this machine's."""
@@ -193,6 +194,11 @@ class _Walk:
             self.need(proposal.state == "approved", "I1", f"a start of what is {proposal.state}")
             self.need(self.open.get(proposal.incident, False), "I5", "a start after the resolve")
             self.need(entry.at < proposal.expires_at, "I5", "a start after the expiry")
+        elif body.number("step") >= UNDO_FROM:
+            self.need(proposal.state == "undoing", "I5", f"an undo of what is {proposal.state}")
+            self.need(self.open.get(proposal.incident, False), "I5", "an undo after the resolve")
+            certain = all(s.result == "done" for s in self.starts.values() if s.proposal == name)
+            self.need(certain, "I2", "an undo of what is not known to have run")
         else:
             self.need(proposal.state == "started", "I5", f"a start of what is {proposal.state}")
         self.need((effect, attempt) not in self.starts, "I2", f"attempt {attempt} started twice")
@@ -203,7 +209,7 @@ class _Walk:
         holder = self.holder.get(proposal.target, name)
         self.need(holder == name, "I13", f"{proposal.target} is held by {holder}")
         self.holder.setdefault(proposal.target, name)
-        proposal.state = "started"
+        proposal.state = "undoing" if proposal.state == "undoing" else "started"
         self.starts[effect, attempt] = _Start(name, body.number("step"), entry.at)
 
     def _resumed(self, body: "_Body") -> None:

@@ -11,6 +11,7 @@ from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import a_person, a_plan, fresh
 from tests.contracts.stores import Bench
+from tests.history import violations
 
 S = ProposalState
 DONE = StepOutcome(result=Result.DONE, detail="HTTP 202")
@@ -50,6 +51,7 @@ async def test_it_begins_runs_and_ends_on_record(bench: Bench) -> None:
 
     assert S.NOT_RECOVERED is after.state
     assert ["concluded", "claimed", "finished", "concluded"] == (await bench.acts())[-4:]
+    assert () == tuple(violations(await bench.store.audit.entries()))
     assert (await bench.store.audit.verify()).is_intact
 
 

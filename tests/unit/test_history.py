@@ -10,8 +10,9 @@ import pytest
 
 from bot.domain.approval import Action
 from bot.domain.audit import GENESIS, Entry, chain
-from bot.domain.execution import Result, StepOutcome
+from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId
+from bot.domain.plan import UNDO_FROM
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
 from tests.builders import ManualTime, a_person, a_plan, fresh
@@ -245,3 +246,37 @@ async def test_the_targets_own_journal_is_believed(story: Story) -> None:
     assert judged(Effect(key), Effect(key)) == ["I2"]
     assert judged(Effect("never claimed-1")) == ["I8"]
     assert judged(Effect(key, started - timedelta(minutes=1))) == ["I8"]
+
+
+async def undone(bench: Bench) -> Story:
+    """Return the story of a plan that did not help, and whose undo ran once by itself."""
+    plan = a_plan(incident="P7", target="search/production").model_copy(update={"undo_automatic": True})
+    step = await bench.started(plan)
+    await bench.store.gate.finish(step.effect_key, 1, StepOutcome(result=Result.DONE))
+    await bench.store.gate.conclude(plan.id, ProposalState.DONE, "")
+    await bench.store.gate.begin_undo(plan.id, "it did not help")
+    undo = await bench.store.gate.claim(plan.id, UNDO_FROM, policy=FLOOR)
+    assert isinstance(undo, ApprovedStep)
+    await bench.store.gate.finish(undo.effect_key, 1, StepOutcome(result=Result.DONE))
+    await bench.store.gate.conclude(plan.id, ProposalState.NOT_RECOVERED, "")
+    return [
+        Line(e.at, e.incident, e.act, e.actor, e.body_values()) for e in await bench.store.audit.entries()
+    ]
+
+
+async def test_an_undo_that_was_approved_with_its_plan_passes(bench: Bench) -> None:
+    assert [] == [str(one) for one in violations(told(await undone(bench)))]
+
+
+async def test_an_undo_of_what_may_not_have_run_is_rejected(bench: Bench) -> None:
+    story = await undone(bench)
+    first = next(i for i, line in enumerate(story) if line.act == "finished")
+    story[first] = story[first].saying(result="unknown")
+
+    assert any("an undo of what is not known to have run" in str(one) for one in violations(told(story)))
+
+
+async def test_an_undo_that_never_began_is_rejected(bench: Bench) -> None:
+    story = [line for line in await undone(bench) if line.body.get("state") != "undoing"]
+
+    assert any("an undo of what is done" in str(one) for one in violations(told(story)))
