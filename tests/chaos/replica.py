@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import httpx
 import structlog
@@ -34,6 +34,7 @@ from bot.domain.approval import Action
 from bot.domain.card import Card, CardRef
 from bot.domain.catalogue import Approvers, Endpoint
 from bot.domain.document import Document
+from bot.domain.errors import Unavailable
 from bot.domain.ids import IncidentId
 from bot.domain.incident import Incident
 from bot.domain.person import Person
@@ -41,6 +42,8 @@ from bot.domain.proposal import ProposalState
 from tests.app.test_remediating import a_playbook
 from tests.app.world import CHANNEL, DEPLOY_TOKEN, Bot, FakeChat, Pager, a_bot, a_service, with_world
 from tests.builders import ManualTime, a_change, a_click, a_person, an_incident
+
+T = TypeVar("T")
 
 PEOPLE = tuple(a_person(f"U0PERSON{number}", name=f"Person {number}") for number in range(5))
 
@@ -190,7 +193,8 @@ class Replica:
             await bot.hear(incident=order.incident, opened_at=order.at)
             # As the engine has it: what was investigated is not investigated again when the course goes on.
             begun = await bot.last(order.incident) is not None
-            await (bot.follow(order.incident) if begun else bot.course(order.incident))
+            play = bot.follow if begun else bot.course
+            await _again_until_heard(lambda: play(order.incident))
         state = await bot.state(order.incident)
         return Done(state=state.value if state else None, answers=answers)
 
@@ -203,10 +207,19 @@ class Replica:
             click = a_click(
                 press.action, by=person, card=card, at=order.at, digest=record.digest, nonce=press.nonce
             ).model_copy(update={"proposal_id": record.id})
-            return (await handle_click(bot.world, click)).reason.value
+            return (await _again_until_heard(lambda: handle_click(bot.world, click))).reason.value
 
         reasons = await asyncio.gather(*(decided(press) for press in order.presses))
         return {press.nonce: reason for press, reason in zip(order.presses, reasons, strict=True)}
+
+
+async def _again_until_heard(call: Callable[[], Awaitable[T]]) -> T:
+    """Call again while the record is locked by others for too long, as the queue and the engine do."""
+    while True:
+        try:
+            return await call()
+        except Unavailable:
+            await asyncio.sleep(0)  # The record has waited for its lock already.
 
 
 _armed: list[str] = []

@@ -312,6 +312,24 @@ async def test_an_unknown_action_does_nothing(bot: Bot) -> None:
     assert [] == bot.stored
 
 
+async def test_sl_socket_the_same_envelope_on_two_sockets_is_one_click(idle_bot: Bot) -> None:
+    """Slack gives an envelope to any of an app's connections, and again when no answer came."""
+    slack, us = idle_bot.slack, idle_bot.us
+    bolt = bolt_app(Intake(_Puts(idle_bot), idle_bot.chat.tell), installation=us, base_url=slack.api_url)
+    token = slack.config.app_token
+    async with (
+        socket_mode(bolt, app_token=token, installation=us, base_url=slack.api_url),
+        socket_mode(bolt, app_token=token, installation=us, base_url=slack.api_url),
+    ):
+        await slack.wait_for(lambda s: s.socket_connections == 2 or None)
+        pressed = await slack.press(ALICE, INCIDENTS, await idle_bot.card(), "handrail.approve")
+        again = [await slack.replay(pressed) for _ in range(3)]
+
+    assert [True] * 4 == [one.ok for one in (pressed, *again)]
+    assert {"socket"} == {one.transport for one in again}
+    assert 1 == len(idle_bot.stored)
+
+
 async def test_a_lost_websocket_is_opened_again(idle_bot: Bot) -> None:
     slack, us = idle_bot.slack, idle_bot.us
     intake = Intake(_Puts(idle_bot), idle_bot.chat.tell)
