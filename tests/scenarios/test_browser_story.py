@@ -1,10 +1,7 @@
 """The main job as people live it: the page of the channel in a browser, a real bot process behind it."""
 
-import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,31 +9,14 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.sandbox.bot_process import BotProcess
 from adapters.sandbox.stage import ALICE, BEN, Stage, running_stage
+from tests.scenarios.screens import DESKTOP, PHONE, Screen, a_page, is_as_wide_as, picture
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGES = ROOT / "docs" / "images"
 RUN_MS = 60_000
 APPROVE = "[data-action-id='handrail.approve']"
 DETAILS = "[data-action-id='handrail.details']"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-
-@dataclass(frozen=True)
-class Screen:
-    """A size that people read at."""
-
-    name: str
-    width: int
-    height: int
-
-    @property
-    def is_desktop(self) -> bool:
-        return self.name == "desktop"
-
-
-DESKTOP = Screen("desktop", 1280, 900)
-PHONE = Screen("phone", 390, 844)
 
 
 @pytest.fixture
@@ -58,36 +38,20 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             await bot.stop()
 
 
-@asynccontextmanager
-async def _page(browser: Browser, stage: Stage, user: str, screen: Screen) -> AsyncIterator[Page]:
-    """Open the channel as *user*; at the end, the page must have logged no error."""
-    context = await browser.new_context(
-        viewport={"width": screen.width, "height": screen.height}, device_scale_factor=1
-    )
-    page = await context.new_page()
-    errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    await page.goto(f"{stage.slack.url}/?user={user}")
-    yield page
-    assert [] == errors
-    await context.close()
-
-
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=lambda screen: screen.name)
 async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, screen: Screen) -> None:
-    async with _page(browser, stage, ALICE.id, screen) as page:
+    async with a_page(browser, stage.slack.url, ALICE.id, screen) as page:
         card = page.locator("article[data-ts]").first
         await expect(card.locator(APPROVE)).to_be_visible()
         await _is_understood(card)
-        await _picture(page, f"card-{screen.name}.png", screen)
+        await picture(page, f"card-{screen.name}.png", screen)
 
         await page.get_by_label("You are").select_option(BEN.id)
         await card.locator(APPROVE).click()
         refusal = page.locator(".message.ephemeral")
         await expect(refusal).to_contain_text("You cannot decide this")
         await expect(refusal).to_be_in_viewport(ratio=1)
-        async with _page(browser, stage, ALICE.id, screen) as other:
+        async with a_page(browser, stage.slack.url, ALICE.id, screen) as other:
             await expect(other.locator("article[data-ts]").first).to_be_visible()
             await expect(other.locator(".message.ephemeral")).to_have_count(0)
 
@@ -99,7 +63,7 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
         await expect(card.locator("h3")).to_contain_text("Recovered", timeout=RUN_MS)
         await _tells_what_came_of_it(card)
         if screen.is_desktop:
-            await _picture(page, "recovered.png", screen)
+            await picture(page, "recovered.png", screen)
 
         await expect(card.locator(".replies")).to_be_visible(timeout=RUN_MS)
         await card.locator(".replies").click()
@@ -107,8 +71,8 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
         await expect(thread).to_contain_text("Summary of ")
         await expect(thread).to_contain_text("Alice Novak approved “Roll checkout back to 41")
         if screen.is_desktop:
-            await _picture(page, "thread.png", screen)
-        await _is_as_wide_as_the_screen(page, screen)
+            await picture(page, "thread.png", screen)
+        await is_as_wide_as(page, screen)
     assert "41" == await stage.deployed()
 
 
@@ -116,7 +80,7 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
 async def test_questions_are_answered_to_the_asker_only(
     browser: Browser, stage: Stage, screen: Screen
 ) -> None:
-    async with _page(browser, stage, BEN.id, screen) as page:
+    async with a_page(browser, stage.slack.url, BEN.id, screen) as page:
         card = page.locator("article[data-ts]").first
         await expect(card.locator(APPROVE)).to_be_visible()
         answer = page.locator(".message.ephemeral").last
@@ -135,10 +99,10 @@ async def test_questions_are_answered_to_the_asker_only(
         await expect(modal).to_be_visible()
         await expect(modal).to_contain_text("Asks the deploy API of checkout for version 41")
         await expect(modal).to_contain_text(re.compile(r"\+\d\.\d\d changed checkout, which alerts"))
-        await _is_as_wide_as_the_screen(page, screen)
+        await is_as_wide_as(page, screen)
         await modal.get_by_role("button", name="Close").last.click()
         await expect(modal).to_be_hidden()
-        async with _page(browser, stage, ALICE.id, screen) as other:
+        async with a_page(browser, stage.slack.url, ALICE.id, screen) as other:
             await expect(other.locator(APPROVE)).to_be_visible()
             await expect(other.locator(".message.ephemeral")).to_have_count(0)
 
@@ -170,20 +134,3 @@ async def _tells_what_came_of_it(card: Locator) -> None:
 async def _type(page: Page, text: str) -> None:
     await page.fill("#composer-text", text)
     await page.press("#composer-text", "Enter")
-
-
-async def _is_as_wide_as_the_screen(page: Page, screen: Screen) -> None:
-    assert screen.width == await page.evaluate("document.documentElement.scrollWidth")
-
-
-async def _picture(page: Page, name: str, screen: Screen) -> None:
-    """Write a picture of the whole conversation, only when asked: ordinary runs leave the tree clean."""
-    if os.environ.get("HANDRAIL_SCREENSHOTS") != "1":
-        return
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    hidden = await page.evaluate(
-        "Math.max(...[...document.querySelectorAll('.log')].map(log => log.scrollHeight - log.clientHeight))"
-    )
-    await page.set_viewport_size({"width": screen.width, "height": screen.height + hidden})
-    await page.screenshot(path=IMAGES / name, animations="disabled")
-    await page.set_viewport_size({"width": screen.width, "height": screen.height})

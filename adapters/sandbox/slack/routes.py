@@ -23,7 +23,7 @@ PAGE = Path(__file__).parent / "page"
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
@@ -82,6 +82,9 @@ def _page_routes(workspace: Workspace) -> list[BaseRoute]:
     async def index(request: Request) -> Response:
         return FileResponse(PAGE / "index.html", headers=_PAGE_HEADERS)
 
+    async def side(request: Request) -> Response:
+        return FileResponse(PAGE / "side.html", headers=_PAGE_HEADERS)
+
     async def archive(request: Request) -> Response:
         digits = request.path_params["point"].removeprefix("p")
         channel = request.path_params["channel"]
@@ -100,6 +103,7 @@ def _page_routes(workspace: Workspace) -> list[BaseRoute]:
 
     return [
         Route("/", index, methods=["GET"]),
+        Route("/side", side, methods=["GET"]),
         Route("/archives/{channel:str}/{point:str}", archive, methods=["GET"]),
         Route("/files/{file_id:str}", file, methods=["GET"]),
         Mount("/page", StaticFiles(directory=PAGE)),
