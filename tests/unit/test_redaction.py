@@ -256,6 +256,14 @@ HOSTILE = (
         "0123456789abcdef",
         "key=[",
         "x:y@",
+        "app:x@tcp(",
+        "net use /user:a ",
+        "mongo -u -p ",
+        "thin:a/",
+        "password for a: ",
+        "new password a1",
+        '"password":\n',
+        "/aB3=",
         "<",
         "+1 ",
         "\u200b",
@@ -325,3 +333,52 @@ def test_a_secret_in_a_place_of_its_own_is_found(text: str) -> None:
     secret = text.split()[2 if text.startswith(("ENV", "Auth")) else 1].strip("<>")
 
     assert secret not in Redactor(b"k").redact(text).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jdbc:oracle:thin:scott/{}@//db:1521/ORCL",
+        "sqlplus scott/{}@ORCL",
+        "app:{}@tcp(db:3306)/orders?parseTime=true",
+        "keytool -list -storepass {} -keystore x",
+        "mongosh -u app -p {} --host db",
+        "ipmitool -H host -U admin -P {} power status",
+        "htpasswd -b users bob {}",
+        "net use z: \\\\files\\share /user:bob {}",
+        '"client_secret":\n    "{}"',
+        "password for admin: {}",
+        "Password changed to {} for user bob",
+        "new root password {} set",
+        "mot de passe : {}",
+    ],
+)
+def test_a_password_is_found_where_people_and_programs_put_it(text: str) -> None:
+    secret = "Falcon" + "7341x"
+
+    assert secret not in redacted(text.format(secret))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password set to expire in 3 days",
+        "password for app: unchanged",
+        "password has been reset to default",
+        "new password policy applied to all users",
+        "password:\n  secretName: checkout-db",
+        "mongo client -p flag is deprecated",
+        "net use of memory /user: 12 %",
+        "user@tcp(db:3306)/orders without a password",
+        "chunk main.20590d8767f1886df6cb.js loaded",
+        "GET /assets/a/b/c/page=1 200",
+    ],
+)
+def test_words_about_passwords_and_names_of_files_stay(text: str) -> None:
+    assert text == redacted(text)
+
+
+def test_base64_that_begins_with_a_slash_is_no_path() -> None:
+    secret = "/CRLN1E6K1otKCbM8VNosARJHAoPUSJRjZXLDKEtLXi" + "="
+
+    assert "VNosARJH" not in redacted(f"Unseal Key 1: {secret}")

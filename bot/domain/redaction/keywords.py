@@ -41,7 +41,9 @@ def _tree(choices: Iterable[str]) -> str:
 _HEAD: Final = re.compile(
     _tree(sorted(_WORDS)) + r"[a-z0-9_.-]{0,48}"
     rf"[{QUOTES}\])]{{0,3}}"
-    r"(?:[ \t]{0,16}(?:=>|->|:=|={1,3}|::?(?!/)|>|\|)"
+    # JSON that has the value on a line of its own.
+    rf"(?:(?<=[{QUOTES}])[ \t]{{0,4}}:[ \t]{{0,4}}\n\s{{0,40}}(?=[{QUOTES}])"
+    r"|[ \t]{0,16}(?:=>|->|:=|={1,3}|::?(?!/)|>|\|)"
     rf"|[ \t]{{0,2}},[ \t]{{0,4}}(?=[{QUOTES}])"
     rf"|[ \t]{{0,1}}[(\[][ \t]{{0,2}}(?=[{QUOTES}])"
     r"|[ \t]{1,4}(?:is|was)(?:[ \t]{0,2}:)?(?=[ \t])"

@@ -39,6 +39,7 @@ _INNOCENT: Final = re.compile(
     r"|00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"  # traceparent
     r"|[\w.-]{1,80}-g[0-9a-f]{7,40}"  # git describe
     r"|sha(?:1|256|384|512)-[A-Za-z0-9+/]{20,}={0,2}"  # subresource integrity
+    r"|[\w.-]{1,80}\.[0-9a-f]{16,32}(?:\.chunk)?\.(?:m?js|css)(?:\.map)?"  # what a bundler writes
     r"|[\dT:.Z+-]{16,}"  # timestamps
     r"|[UWCDGTBFEA][A-Z0-9]{8,12}"  # Slack ids
 )
@@ -123,6 +124,9 @@ def _suspects(word: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of *word*, a run without spaces, that look random; a path, a host or a name has none."""
     core = word.rstrip(".-~/_")
     if len(core) < MIN_LENGTH or core[0] in "/~.":
+        # No path ends in "="; one base64 text in 64 begins with a slash.
+        if core[0] == "/" and core[-1] == "=" and is_base64_with_slashes(core):
+            yield 0, len(core)
         return
     if "/" in core:
         if is_base64_with_slashes(core):
