@@ -20,7 +20,6 @@ from temporalio.client import Client
 
 from adapters.background import beside, working
 from adapters.changes.route import change_routes
-from adapters.clock import StoreClock
 from adapters.engine.activities import Activities
 from adapters.engine.client import TemporalWorkflows
 from adapters.engine.codec import data_converter
@@ -67,6 +66,7 @@ from adapters.slack.pace import Pace
 from adapters.slack.rooms import SlackRooms
 from adapters.slack.socket import socket_mode
 from adapters.store.checkpoint_file import CheckpointFile
+from adapters.store.clock import StoreClock
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.day_budget import RedisDayBudget
 from adapters.store.redis.durability import read_durability

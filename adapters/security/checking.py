@@ -1,7 +1,6 @@
 """`handrail check --security`: one finding for each promise that a running deployment has to keep."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +36,8 @@ class Asked:
     url: str | None = None
     checkpoint: str | None = None
     """A checkpoint that was kept elsewhere, or a file of them."""
+    variables: Sequence[str] = ()
+    """The names of the environment's variables."""
 
     @property
     def base_url(self) -> str:
@@ -119,7 +120,7 @@ def _on_the_ground(asked: Asked) -> Mapping[str, tuple[Look, str]]:
         return ground.listens_to_us(settings.handrail_host)
 
     async def third_parties() -> str:
-        names = sorted(name for name in os.environ if name.startswith(_TRACING))
+        names = sorted(name for name in asked.variables if name.startswith(_TRACING))
         return ground.tells_no_third_party(settings.handrail_allow_tracing, names)
 
     return {

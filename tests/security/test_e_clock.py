@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.clock import StoreClock
+from adapters.store.clock import StoreClock
 from bot.domain.approval import Action
 from bot.domain.errors import Unavailable
 from bot.domain.proposal import ProposalState
