@@ -29,9 +29,7 @@ def look_at_all(*, as_json: bool) -> int:
 
 def look_at_security(*, url: str | None, checkpoint: str | None, as_json: bool) -> int:
     """Print one finding for each promise of a running deployment; return the exit code."""
-    return _looked_at(
-        lambda settings: check_security(Asked(settings, url, checkpoint, tuple(os.environ))), as_json=as_json
-    )
+    return _looked_at(lambda settings: check_security(Asked(settings, url, checkpoint)), as_json=as_json)
 
 
 def _looked_at(check: Callable[[Settings], Coroutine[None, None, list[Finding]]], *, as_json: bool) -> int:

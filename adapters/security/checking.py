@@ -24,7 +24,6 @@ from bot.domain.checkpoint import Checkpoint, checkpoints_in
 from bot.domain.seal import PublicKey
 
 KILL_FILE: Final = "KILL"
-_TRACING: Final = ("LANGSMITH_", "LANGCHAIN_")
 _SEE: Final = "see SECURITY.md"
 
 
@@ -36,8 +35,6 @@ class Asked:
     url: str | None = None
     checkpoint: str | None = None
     """A checkpoint that was kept elsewhere, or a file of them."""
-    variables: Sequence[str] = ()
-    """The names of the environment's variables."""
 
     @property
     def base_url(self) -> str:
@@ -120,8 +117,7 @@ def _on_the_ground(asked: Asked) -> Mapping[str, tuple[Look, str]]:
         return ground.listens_to_us(settings.handrail_host)
 
     async def third_parties() -> str:
-        names = sorted(name for name in asked.variables if name.startswith(_TRACING))
-        return ground.tells_no_third_party(settings.handrail_allow_tracing, names)
+        return ground.tells_no_third_party(is_tracing_allowed=settings.handrail_allow_tracing)
 
     return {
         "data folder": (_look(data_folder), _SEE),

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -153,8 +153,11 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def tells_no_third_party(is_tracing_allowed: bool, names: Sequence[str]) -> str:
-    """Look for what would ship prompts elsewhere. Raises `Warns`."""
-    if is_tracing_allowed and names:
-        raise Warns(f"{', '.join(names)} may send prompts to a third party", "unset HANDRAIL_ALLOW_TRACING")
-    return "no LANGSMITH_* or LANGCHAIN_* variable ships prompts"
+def tells_no_third_party(*, is_tracing_allowed: bool) -> str:
+    """Look whether prompts may be shipped elsewhere. Raises `Warns`."""
+    if is_tracing_allowed:
+        raise Warns(
+            "LANGSMITH_* and LANGCHAIN_* variables may send prompts to a third party",
+            "unset HANDRAIL_ALLOW_TRACING",
+        )
+    return "no LANGSMITH_* or LANGCHAIN_* variable ships prompts: the bot would not start"
