@@ -161,10 +161,13 @@ async def test_sl_expired_the_stores_time_decides_to_the_millisecond(
 async def test_e_kill_switch_nothing_starts_after_the_stop_is_committed(
     bench: Bench, replicas: Sequence[Store], rounds: Rounds
 ) -> None:
-    """A hundred approved starts and a stop at once: no entry of a start follows the stop's."""
+    """Thirty approved starts, in full a hundred, and a stop at once: no entry of a start follows the stop's.
+
+    More of them keep one file so busy that, on a loaded machine, the last waits longer than a store may.
+    """
     starts = 0
     for number in range(rounds(1, 10)):
-        records = [await bench.approved(a_round(bench, number * 100 + each)) for each in range(100)]
+        records = [await bench.approved(a_round(bench, number * 100 + each)) for each in range(rounds(30, 100))]
 
         answers, _ = await asyncio.gather(
             asyncio.gather(*(claim(replicas[n % REPLICAS], bench, r) for n, r in enumerate(records))),

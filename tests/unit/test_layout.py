@@ -32,7 +32,15 @@ MADE_HERE = {"build", "data", "dist", "handrail.egg-info", "policy.yaml", "servi
 
 WHOLE = {
     f"{reader}(os.environ)"
-    for reader in ("read_settings", "store_settings", "model_settings", "playbooks_folder", "policy_file")
+    for reader in (
+        "read_settings",
+        "store_settings",
+        "model_settings",
+        "playbooks_folder",
+        "policy_file",
+        "services_file",
+        "tuple",  # The names alone, none of the values.
+    )
 }
 """How a command hands the environment to its one reader."""
 
