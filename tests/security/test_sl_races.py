@@ -167,7 +167,9 @@ async def test_e_kill_switch_nothing_starts_after_the_stop_is_committed(
     """
     starts = 0
     for number in range(rounds(1, 10)):
-        records = [await bench.approved(a_round(bench, number * 100 + each)) for each in range(rounds(30, 100))]
+        records = [
+            await bench.approved(a_round(bench, number * 100 + each)) for each in range(rounds(30, 100))
+        ]
 
         answers, _ = await asyncio.gather(
             asyncio.gather(*(claim(replicas[n % REPLICAS], bench, r) for n, r in enumerate(records))),
