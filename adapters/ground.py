@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from adapters.detecting import further_detectors
 from adapters.engine.embedded import DataFolder, EmbeddedEngine, embedded_engine
 from adapters.files.catalogue import read_with_lines
 from adapters.files.loading import at
@@ -104,7 +105,11 @@ async def laid_ground(
     files = read_files(settings)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataFolder(settings.handrail_data_dir))
-        redactor = Redactor(folder.derive_key("redaction"), known_secrets=settings.known_secrets())
+        redactor = Redactor(
+            folder.derive_key("redaction"),
+            known_secrets=settings.known_secrets(),
+            detectors=further_detectors(settings.handrail_detector),
+        )
 
         def redact(text: str) -> str:
             return redactor.redact(text).text

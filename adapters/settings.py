@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -187,6 +187,10 @@ class Settings(BaseModel):
     )
     handrail_allow_tracing: bool = Field(
         default=False, description="Start although LANGSMITH_* or LANGCHAIN_* variables would ship prompts."
+    )
+    handrail_detector: Literal["betterleaks"] | None = Field(
+        default=None,
+        description="A library whose vendor rules find secrets beside our own; needs the extra `detector`.",
     )
     handrail_audit_key: Filled | None = Field(
         default=None,
