@@ -35,6 +35,12 @@ class _Stamp:
         return event
 
 
+def log_aside() -> None:
+    """Write what is logged to standard error: of a command, standard output is the answer."""
+    # Looked up at each line, since whoever runs a command may put another stream there.
+    structlog.configure(logger_factory=lambda *_: structlog.WriteLogger(sys.stderr))
+
+
 def configure_logs(level: str, redact: Callable[[str], str]) -> None:
     """Send our lines and those of libraries to standard error, one JSON object a line."""
 

@@ -337,10 +337,16 @@ class ModelSettings(BaseModel):
 
 
 def model_settings(environment: Mapping[str, str]) -> ModelSettings | None:
-    """Return where the model answers, without asking for any other token; None without its key."""
+    """Return where the model answers, without asking for any other token; None without its key.
+
+    Raises:
+        InvalidSettings: LangChain would ship the prompts to a third party.
+    """
     key = environment.get("OPENAI_API_KEY")
     if not key:
         return None
+    if problems := _tracing(environment):
+        raise InvalidSettings("\n".join(problems))
     fields = Settings.model_fields
     return ModelSettings(
         api_key=SecretStr(key),

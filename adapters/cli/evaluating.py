@@ -141,9 +141,15 @@ def _ask_model(
     from adapters.evaluation.opinions import opinions
     from adapters.llm.building import build_analyst
     from adapters.llm.config import ModelConfig
+    from adapters.logs import log_aside
     from adapters.settings import model_settings
 
-    known = model_settings(os.environ)
+    log_aside()
+    try:
+        known = model_settings(os.environ)
+    except Invalid as exc:
+        notes.print(f"handrail eval: {exc}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from exc
     if known is None:
         notes.print("handrail eval: there is no model: set OPENAI_API_KEY.", style="red", markup=False)
         raise typer.Exit(2)

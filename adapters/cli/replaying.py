@@ -65,8 +65,10 @@ def replay_recorded(
 
 
 def _config(prompt: str | None, model: str | None) -> ModelConfig:
+    from adapters.logs import log_aside
     from adapters.wiring import model_config
 
+    log_aside()
     version = _PROMPT.fullmatch(prompt) if prompt is not None else None
     if prompt is not None and version is None:
         raise Invalid(f"{prompt!r} is no version of a prompt: use such as v2.")

@@ -1,6 +1,7 @@
 """Asking a model about labelled cases, beside the rules alone."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,45 @@ def test_without_a_model_the_command_says_so(tmp_path: Path, monkeypatch: pytest
     result = CliRunner().invoke(command, [str(cases), "--model", "m"])
     assert 2 == result.exit_code
     assert "there is no model" in result.stderr
+
+
+def test_a_model_is_not_asked_while_a_third_party_would_read_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.delenv("HANDRAIL_ALLOW_TRACING", raising=False)
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text(
+        '{"id": "x", "alerts": [{"title": "t", "at": "2026-03-01T10:50:00Z"}]}\n', encoding="utf-8"
+    )
+    command = typer.Typer()
+    command.command()(eval_cases)
+
+    result = CliRunner().invoke(command, [str(cases), "--model", "m", "--json"])
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "LANGSMITH_TRACING: would send prompts to a third party" in result.stderr
+
+
+def test_what_a_silent_model_is_logged_with_stays_out_of_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    cases = tmp_path / "cases.jsonl"
+    cases.write_text(
+        '{"id": "x", "alerts": [{"at": "2026-03-01T10:50:00Z"}], "truth": {"deploy_id": null}}\n',
+        encoding="utf-8",
+    )
+    command = typer.Typer()
+    command.command()(eval_cases)
+
+    result = CliRunner().invoke(command, [str(cases), "--model", "m", "--json"])
+
+    assert 0 == result.exit_code
+    assert ["handrail", "with m"] == [entry["ranker"] for entry in json.loads(result.stdout)]
+    assert "model_silent" in result.stderr
