@@ -191,13 +191,15 @@ def a_home(**changes: object) -> Home:
     return usual.model_copy(update=changes)
 
 
-def texts(blocks: object) -> list[str]:
-    """Return every text that *blocks* show, in reading order."""
+def texts(blocks: object, *, plain: bool = True) -> list[str]:
+    """Return every text that *blocks* show, in reading order; without *plain*, those with markup alone."""
     if isinstance(blocks, dict):
-        own = [blocks["text"]] if isinstance(blocks.get("text"), str) else []
-        return own + [t for value in blocks.values() if isinstance(value, dict | list) for t in texts(value)]
+        counts = isinstance(blocks.get("text"), str) and (plain or blocks.get("type") == "mrkdwn")
+        own = [str(blocks["text"])] if counts else []
+        inner = (value for value in blocks.values() if isinstance(value, dict | list))
+        return own + [text for value in inner for text in texts(value, plain=plain)]
     if isinstance(blocks, list | tuple):
-        return [text for block in blocks for text in texts(block)]
+        return [text for block in blocks for text in texts(block, plain=plain)]
     return []
 
 
@@ -222,7 +224,7 @@ GOES_ON = "_the same line goes on, without a break:_"
 
 def code_lines(blocks: tuple[Block, ...]) -> list[str]:
     """Return the lines in the code blocks as a reader sees them, a line that goes on joined up again."""
-    shown = "\n".join(texts(blocks))
+    shown = "\n".join(texts(blocks, plain=False))
     found: list[str] = []
     end = 0
     for match in _CODE.finditer(shown):

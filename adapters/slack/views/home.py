@@ -82,7 +82,7 @@ def _silenced(home: Home, workspace_url: str) -> tuple[Block, ...]:
 
 
 def _foot(home: Home) -> tuple[Block, ...]:
-    notes = [context(shorten(note, _NOTE)) for note in home.notes[:5]]
+    notes = [context(text) for note in home.notes[:5] if (text := shorten(note, _NOTE)).strip()]
     asked = escape(
         "/incident help lists every command. Nothing on this page decides: that is done on the card."
     )
