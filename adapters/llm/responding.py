@@ -195,9 +195,7 @@ class Responder:
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 response = await handler(request)
-        except (
-            Exception
-        ) as exc:  # LangChain and the SDK raise whatever the server's answer makes them.
+        except Exception as exc:  # LangChain and the SDK raise whatever the server's answer makes them.
             sent.failure = failure_of(exc)
             if sent.failure.reason is Silence.REFUSED:
                 breaker.succeeded()
