@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-# Three on two cores: the tests of whole bots wait much of their time.
-WORKERS ?= 3
+# Four on two cores: the tests of whole bots wait most of their time.
+WORKERS ?= 4
 
 PIP := $(BIN)/pip install --disable-pip-version-check
 # A line for every 25 packages of pip's hundreds of lines; its errors are on standard error, and its exit code is kept.
