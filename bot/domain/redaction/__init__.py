@@ -30,7 +30,7 @@ from bot.domain.redaction.view import INERT, View, view_of
 __all__ = ["REDACTOR_VERSION", "Detector", "Redacted", "Redaction", "Redactor"]
 
 REDACTOR_VERSION: Final = (
-    "1"  # Grows with every change of what is found; evidence and audit entries carry it.
+    "2"  # Grows with every change of what is found; evidence and audit entries carry it.
 )
 
 Redacted = NewType("Redacted", str)
