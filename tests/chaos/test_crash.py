@@ -34,7 +34,15 @@ async def faults(rig: Rig, **ordered: int) -> None:
         answer.raise_for_status()
 
 
-@pytest.mark.parametrize("at", ["acknowledged", "running", "answer lost", "verifying"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "running",
+        "answer lost",
+        pytest.param("acknowledged", marks=pytest.mark.heavy),
+        pytest.param("verifying", marks=pytest.mark.heavy),
+    ],
+)
 async def test_a_killed_bot_finishes_what_was_approved_exactly_once(rig: Rig, at: str) -> None:
     incident, card = await rig.offered()
     effects = len(await rig.stage.effects())

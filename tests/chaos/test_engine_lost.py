@@ -27,7 +27,7 @@ def engine_files(rig: Rig) -> list[Path]:
     return sorted((rig.data / "temporal").glob("engine-*.db*"))
 
 
-@pytest.mark.parametrize("loss", ["damaged", "removed"])
+@pytest.mark.parametrize("loss", ["removed", pytest.param("damaged", marks=pytest.mark.heavy)])
 async def test_e_rollback_a_lost_engine_voids_the_old_button_and_offers_a_new_one(
     rig: Rig, loss: str
 ) -> None:

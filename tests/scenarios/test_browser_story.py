@@ -17,6 +17,10 @@ APPROVE = "[data-action-id='handrail.approve']"
 DETAILS = "[data-action-id='handrail.details']"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+SCREENS = pytest.mark.parametrize(
+    "screen",
+    [pytest.param(DESKTOP, id="desktop"), pytest.param(PHONE, id="phone", marks=pytest.mark.heavy)],
+)
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             await bot.stop()
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=lambda screen: screen.name)
+@SCREENS
 async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, screen: Screen) -> None:
     async with a_page(browser, stage.slack.url, ALICE.id, screen) as page:
         card = page.locator("article[data-ts]").first
@@ -76,7 +80,7 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
     assert "41" == await stage.deployed()
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=lambda screen: screen.name)
+@SCREENS
 async def test_questions_are_answered_to_the_asker_only(
     browser: Browser, stage: Stage, screen: Screen
 ) -> None:

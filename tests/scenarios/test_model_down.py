@@ -26,7 +26,13 @@ async def a_silent_model() -> AsyncIterator[str]:
         yield model.url
 
 
-@pytest.mark.parametrize("model", [a_dead_model, a_silent_model], ids=["dead", "silent"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(a_silent_model, id="silent"),
+        pytest.param(a_dead_model, id="dead", marks=pytest.mark.heavy),
+    ],
+)
 async def test_without_an_answer_from_the_model_the_story_is_the_same(tmp_path: Path, model: Model) -> None:
     async with model() as url:
         settings = {
