@@ -7,6 +7,9 @@ MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])
 # Four on two cores: the tests of whole bots wait most of their time.
 WORKERS ?= 4
 
+# Where this is set, each of the many bots that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP := $(BIN)/pip install --disable-pip-version-check
 # A line for every 25 packages of pip's hundreds of lines; its errors are on standard error, and its exit code is kept.
 PROGRESS := { n=0; while read -r line; do case "$$line" in \
@@ -24,7 +27,7 @@ setup: $(STAMP) ## Create .venv with .venv/bin/handrail and everything the demo 
 
 # On 3.11 the locked versions are installed, each checked against its hash; elsewhere what pyproject.toml admits.
 # Half the time goes without: the pip that comes with Python is slower than its successors, the lock needs no
-# resolving, and Python compiles what it imports.
+# resolving, and all cores compile. A file that is no Python of this version stops nothing.
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Handrail needs Python 3.11 or newer; this is $(MINOR). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV): one to five minutes the first time."
@@ -36,6 +39,7 @@ ifeq ($(MINOR),3.11)
 	@{ $(PIP) --no-deps --no-compile --require-hashes -r requirements.lock; echo "ended $$?"; } | $(PROGRESS)
 	@echo "  3/3 installing handrail itself"
 	@$(PIP) --quiet --no-deps --no-compile -e .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib bot adapters >/dev/null 2>&1 || true
 else
 	@{ $(PIP) -e '.[embedded,mcp,pictures,kubernetes,ansible,dev]'; echo "ended $$?"; } | $(PROGRESS)
 endif
