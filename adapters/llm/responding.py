@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import httpx2
-import structlog
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
@@ -17,18 +15,15 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import ValidationError
 
 from adapters.llm.asking import chat_model
-from adapters.llm.breaker import Breaker
-from adapters.llm.budget import DayBudget, Reservation
 from adapters.llm.config import Endpoint, ModelConfig, Strategy
 from adapters.llm.cost import estimated_tokens
-from adapters.llm.failures import WORDS, CallFailed, failure_of, finish_reason, refusal_of
+from adapters.llm.failures import CallFailed, failure_of, finish_reason, refusal_of
+from adapters.llm.ladder import Descent, Ladder
 from adapters.llm.prompts import Prompt
 from adapters.llm.recording import Sent
-from bot.domain.diagnosis import ModelCall, NoDiagnosis, Silence
+from bot.domain.diagnosis import NoDiagnosis, Silence
 from bot.domain.reply import LookUp, LookUpTool, Replied, Reply, WordsAsked
 from bot.ports import LookingUp
-
-log = structlog.get_logger()
 
 STEPS: Final = 40  # Of the graph: far more than the calls allow, so that those are what ends a run.
 AT_ONCE: Final = 2  # Our choice: questions leave room for the opinions that cards wait for.
@@ -38,76 +33,41 @@ _Response: TypeAlias = ModelResponse[Any]
 _Handler: TypeAlias = Callable[[_Request], Awaitable[_Response]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Run:
-    """One question on its way down the ladder."""
+    """One question, on its way down at one endpoint."""
 
     asked: WordsAsked
     look_up: LookingUp
-    ends_at: float
-    """By the monotonic clock."""
-    calls: list[ModelCall] = field(default_factory=list)
-
-    @property
-    def calls_left(self) -> int:
-        return self.asked.max_calls - len(self.calls)
+    descent: Descent
+    index: int
+    endpoint: Endpoint
 
 
 class Responder:
-    """Implements `Respondent` over the endpoints, breakers and day's budget that it is handed."""
+    """Implements `Respondent` over the ladder that it is handed."""
 
     def __init__(
-        self,
-        config: ModelConfig,
-        prompt: Prompt,
-        *,
-        client: httpx2.AsyncClient,
-        budget: DayBudget,
-        breakers: Sequence[Breaker],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]],
+        self, config: ModelConfig, prompt: Prompt, client: httpx2.AsyncClient, ladder: Ladder
     ) -> None:
         self._config = config
         self._prompt = prompt
         self._client = client
-        self._budget = budget
-        self._breakers = breakers
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._ladder = ladder
         self._slots = asyncio.Semaphore(min(AT_ONCE, config.concurrent))
 
     async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
-        seconds = min(self._config.deadline_s, asked.within_s)
-        run = _Run(asked, look_up, ends_at=self._monotonic() + seconds)
-        reason = Silence.TIMEOUT
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                answer = await self._down_the_ladder(run)
-                if isinstance(answer, Reply):
-                    return Replied(reply=answer, calls=tuple(run.calls))
-                reason = answer
-        log.warning("model_silent", reason=reason.value, calls=len(run.calls))
-        return NoDiagnosis(reason=reason, words=WORDS[reason], calls=tuple(run.calls))
+        async def ask(descent: Descent, index: int, endpoint: Endpoint) -> Reply:
+            async with self._slots:
+                return await self._converse(_Run(asked, look_up, descent, index, endpoint))
 
-    async def _down_the_ladder(self, run: _Run) -> Reply | Silence:
-        reason = Silence.BREAKER_OPEN
-        for index, endpoint in enumerate(self._config.endpoints):
-            if run.calls_left <= 0:
-                break
-            if not self._breakers[index].admits():
-                continue
-            try:
-                async with self._slots:
-                    return await self._converse(run, index, endpoint)
-            except CallFailed as exc:
-                reason = exc.reason
-            finally:
-                self._breakers[index].abandoned()
-            if reason in (Silence.REFUSED, Silence.BUDGET):
-                break
-        return reason
+        answer = await self._ladder.descend(within_s=asked.within_s, most=asked.max_calls, ask=ask)
+        if isinstance(answer, NoDiagnosis):
+            return answer
+        reply, calls = answer
+        return Replied(reply=reply, calls=calls)
 
-    async def _converse(self, run: _Run, index: int, endpoint: Endpoint) -> Reply:
+    async def _converse(self, run: _Run) -> Reply:
         """Let one model look things up and answer.
 
         Raises:
@@ -116,10 +76,10 @@ class Responder:
         schema = dict(self._prompt.schema)
         is_provider = self._config.strategy is Strategy.PROVIDER
         agent = create_agent(
-            chat_model(self._config, endpoint, self._prompt, self._client),
+            chat_model(self._config, run.endpoint, self._prompt, self._client),
             tools=[self._tool(run, tool) for tool in LookUpTool],
             system_prompt=self._prompt.system,
-            middleware=[_Metered(self, run, index, endpoint, is_provider=is_provider)],
+            middleware=[_Metered(self, run, is_provider=is_provider)],
             response_format=ProviderStrategy(schema, strict=True)
             if is_provider
             else ToolStrategy(schema, handle_errors=False),
@@ -127,7 +87,7 @@ class Responder:
         first = HumanMessage(self._prompt.render_question(run.asked))
         try:
             state = await agent.ainvoke({"messages": [first]}, config={"recursion_limit": STEPS})
-        except Exception as exc:  # As above, and what LangChain itself makes of an answer.
+        except Exception as exc:  # LangChain raises whatever it cannot make an answer of.
             raise failure_of(exc) from exc
         return _reply(state)
 
@@ -146,90 +106,53 @@ class Responder:
             args_schema=_arguments(tool),
         )
 
-    async def send(
-        self, run: _Run, index: int, endpoint: Endpoint, request: _Request, handler: _Handler
-    ) -> _Response:
-        """Send one request, and once more when the server is only busy and there is time to wait for it.
+    async def send(self, run: _Run, request: _Request, handler: _Handler) -> _Response:
+        """Send one request, and once more when the server is only busy.
 
         Raises:
             CallFailed: it came to nothing, or may not be sent.
         """
-        try:
-            return await self._send_once(run, index, endpoint, request, handler)
-        except CallFailed as exc:
-            is_in_time = self._monotonic() + exc.pause_s < run.ends_at
-            if not exc.may_be_repeated or run.calls_left <= 0 or not is_in_time:
-                raise
-            await self._sleep(exc.pause_s)
-        return await self._send_once(run, index, endpoint, request, handler)
-
-    async def _send_once(
-        self, run: _Run, index: int, endpoint: Endpoint, request: _Request, handler: _Handler
-    ) -> _Response:
-        if run.calls_left <= 0:
+        if run.descent.calls_left <= 0:
             raise CallFailed(Silence.GARBAGE)  # It looks things up for ever and never answers.
+        return await self._ladder.twice(run.descent, lambda: self._send_once(run, request, handler))
+
+    async def _send_once(self, run: _Run, request: _Request, handler: _Handler) -> _Response:
         estimate = estimated_tokens(self._prompt.system, *map(_written, request.messages))
-        reserved = await self._reserved(estimate)
         sent = Sent(
-            endpoint=endpoint, prompt=self._prompt, input_sha256=run.asked.input_sha256, estimate=estimate
+            endpoint=run.endpoint,
+            prompt=self._prompt,
+            input_sha256=run.asked.input_sha256,
+            estimate=estimate,
         )
-        began = self._monotonic()
-        try:
-            return await self._answered(sent, self._breakers[index], request, handler)
-        finally:
-            # Also when the deadline cancels us: a call that was sent is counted and recorded.
-            call = sent.as_call(self._monotonic() - began, self._config.prices)
-            run.calls.append(call)
-            await self._budget.settle(reserved, call.tokens_in + call.tokens_out)
 
-    async def _reserved(self, estimate: int) -> Reservation:
-        if estimate <= self._config.input_tokens:
-            reserved = await self._budget.reserve(estimate + self._config.output_tokens)
-            if reserved is not None:
-                return reserved
-        raise CallFailed(Silence.BUDGET)
-
-    async def _answered(
-        self, sent: Sent, breaker: Breaker, request: _Request, handler: _Handler
-    ) -> _Response:
-        try:
-            async with asyncio.timeout(self._config.timeout_s):
+        async def send() -> tuple[_Response, AIMessage | None]:
+            try:
                 response = await handler(request)
-        except Exception as exc:  # LangChain and the SDK raise whatever the server's answer makes them.
-            sent.failure = failure_of(exc)
-            if sent.failure.reason is Silence.REFUSED:
-                breaker.succeeded()
-            else:
-                breaker.failed()
-            raise sent.failure from exc
-        said = [one for one in response.result if isinstance(one, AIMessage)]
-        sent.failure, sent.answer = None, said[0] if said else None
-        breaker.succeeded()
-        return response
+            except Exception as exc:  # LangChain and the SDK raise whatever the server's answer makes them.
+                raise failure_of(exc) from exc
+            return response, next((one for one in response.result if isinstance(one, AIMessage)), None)
+
+        return await self._ladder.metered(run.descent, run.index, sent, send)
 
 
 class _Metered(AgentMiddleware[Any, None, Any]):
     """Counts each request of one run, and has the last one that is left answer without looking further."""
 
-    def __init__(
-        self, responder: Responder, run: _Run, index: int, endpoint: Endpoint, *, is_provider: bool
-    ) -> None:
+    def __init__(self, responder: Responder, run: _Run, *, is_provider: bool) -> None:
         super().__init__()
         self._responder = responder
         self._run = run
-        self._index = index
-        self._endpoint = endpoint
         self._is_provider = is_provider
 
     async def awrap_model_call(self, request: _Request, handler: _Handler) -> _Response:
-        if self._run.calls_left <= 1:
+        if self._run.descent.calls_left <= 1:
             # The tools stay in the request where that is possible, so that servers can cache its beginning.
             request = (
                 request.override(model_settings={**request.model_settings, "tool_choice": "none"})
                 if self._is_provider
                 else request.override(tools=[])
             )
-        return await self._responder.send(self._run, self._index, self._endpoint, request, handler)
+        return await self._responder.send(self._run, request, handler)
 
 
 def _reply(state: Mapping[str, Any]) -> Reply:
