@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -34,6 +35,7 @@ BROKEN = (
     "on the card."
 )
 SPARE_S = 0.4  # Our choice: of those 3 s, what the record and the way to Slack take.
+REGISTERED_WITHIN_S = 1.0  # Our choice: Slack has taken the card already, only its answer is on the way.
 
 
 async def handle_click(world: World, click: Click) -> Ruling:
@@ -94,7 +96,7 @@ def _why_undecided(failure: BaseException) -> str:
 
 
 async def _decide(world: World, click: Click) -> _Decided:
-    proposal = await world.gate.proposal(click.proposal_id)
+    proposal = await _once_registered(world, await world.gate.proposal(click.proposal_id))
     await _bind(world, click, proposal)
     person, permission, freshness = await _looked_up(world, click, proposal)
     has_left = False
@@ -104,6 +106,16 @@ async def _decide(world: World, click: Click) -> _Decided:
         elif not freshness.is_closed:  # Then the gate itself says so: the incident is noted as resolved.
             permission = Permission(allowed=False, grounds=f"{freshness.why_not}, so it cannot start now")
     return _Decided(proposal, await world.gate.rule(click, permission, person), has_left)
+
+
+async def _once_registered(world: World, proposal: ProposalRecord | None) -> ProposalRecord | None:
+    """Return the proposal once its card is registered: a quick thumb sees the card before that."""
+    if proposal is None or proposal.state is not ProposalState.PENDING:
+        return proposal
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REGISTERED_WITHIN_S), world.turns.of(proposal.incident):
+            pass
+    return await world.gate.proposal(proposal.id)
 
 
 async def _looked_up(

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -402,11 +403,10 @@ async def knows(engine: EmbeddedEngine, workflow_id: str) -> bool:
 
 def listening(pid: int) -> set[str]:
     """Return the local addresses, as the kernel writes them, on which the process listens (state 0A)."""
-    inodes = {
-        os.readlink(entry).removeprefix("socket:[").rstrip("]")
-        for entry in Path(f"/proc/{pid}/fd").iterdir()
-        if os.readlink(entry).startswith("socket:[")
-    }
+    inodes = set[str]()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # It was closed meanwhile, so it listens to nobody.
+            inodes.add(os.readlink(entry).removeprefix("socket:[").rstrip("]"))
     tables = [Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     lines = [line.split() for table in tables for line in table]
     return {line[1].split(":")[0] for line in lines if line[3] == "0A" and line[9] in inodes}

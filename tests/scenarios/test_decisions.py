@@ -56,13 +56,13 @@ async def test_a_signed_click_sent_again_does_nothing_and_says_nothing(rig: Rig)
     incident, card = await rig.offered()
     click = await rig.press(ALICE.id, card, DENY)
     await rig.card(incident.id, "Denied by")
-    before = len(rig.slack.ephemerals(ALICE.id))
+    before = len(rig.heard(ALICE.id))
 
     again = await rig.slack.replay(click)
 
     assert again.status == 200
     await rig.ask("help", ALICE.id)  # The queue keeps order: an answer to the click would stand before.
-    assert len(rig.slack.ephemerals(ALICE.id)) == before + 1
+    assert len(rig.heard(ALICE.id)) == before + 1
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ async def test_a_signed_click_sent_again_does_nothing_and_says_nothing(rig: Rig)
 async def test_many_clicks_have_one_effect_and_each_is_answered(rig: Rig, clicks: dict[str, int]) -> None:
     incident, card = await rig.offered()
     effects = await rig.stage.effects()
-    before = {user: len(rig.slack.ephemerals(user)) for user in clicks}
+    before = {user: len(rig.heard(user)) for user in clicks}
 
-    def told(slack: SandboxSlack) -> list[str]:
-        return [m.shown_text for user in clicks for m in slack.ephemerals(user)[before[user] :]]
+    def told(_: SandboxSlack) -> list[str]:
+        return [said for user in clicks for said in rig.heard(user)[before[user] :]]
 
     await asyncio.gather(*(rig.press(user, card, repeat=count) for user, count in clicks.items()))
     await rig.card(incident.id, "Recovered")

@@ -64,7 +64,7 @@ async def test_details_ask_about_suspects_that_the_card_does_not_name(tmp_path: 
         incident, card = await rig.offered()
         await rig.press(ALICE.id, card, DETAILS)
         view = await rig.seen(lambda slack: slack.views.get(ALICE.id))
-        before = len(rig.slack.ephemerals(ALICE.id))
+        before = len(rig.heard(ALICE.id))
 
         await rig.slack.press_in_view(ALICE.id, view.id, WAS_IT)
 
