@@ -7,6 +7,7 @@ from structlog.contextvars import bind_contextvars
 
 from bot.app.group import going_on, settle
 from bot.app.investigate import reconsider, redacted
+from bot.app.pager_fields import prioritise_missed
 from bot.app.show import redraw
 from bot.app.unknown import closed_as_unknown, is_nobodys
 from bot.app.wording import NOT_KNOWN, change_name, clock_time
@@ -131,6 +132,7 @@ async def reconcile(world: World) -> int:
             mended += await _follow_closed(world, record)
     for record in await going_on(world, await world.book.open()):
         await world.workflows.start(record.id, record.life)
+    await prioritise_missed(world)
     world.bell.ring()
     return mended
 

@@ -8,12 +8,17 @@ from bot.app.report import post_once
 from bot.app.wording import stated_confidence
 from bot.app.world import World
 from bot.domain.catalogue import Told
-from bot.domain.errors import HandrailError, Invalid, NotFound
+from bot.domain.errors import Invalid, NotFound, Unavailable, Unclear
 from bot.domain.ids import IncidentId
 from bot.domain.proposal import ProposalRecord
 from bot.domain.record import IncidentRecord
 from bot.domain.recovery import recovery_of
+from bot.ports import PostState
 
+WAITS_S = (1.0, 3.0)
+LIMIT_S = 6.0  # Our choice: so long one try may take, so that what is done beside it is not held up.
+MOST_AT_ONCE = 20  # Our choice: of 960 requests a minute that PagerDuty allows.
+_PRIORITY = "PagerDuty priority"
 _MOST = 200  # PagerDuty's limit for a custom field that holds text.
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -22,27 +27,56 @@ Sleep = Callable[[float], Awaitable[None]]
 async def prioritise(world: World, incident_id: IncidentId, *, sleep: Sleep = asyncio.sleep) -> None:
     """Give the incident the priority that its severity calls for, once, unless it has one.
 
-    It is claimed first, so a priority that people change or take away later stays as they want it.
+    It is claimed first, so a priority that people change or take away later stays as they want it. A pager
+    that does not answer is asked again some seconds later, and then by `prioritise_missed`.
     """
+    for wait in (*WAITS_S, None):
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await _prioritise_once(world, incident_id)
+        except (Unavailable, Unclear):
+            world.telemetry.degraded(_PRIORITY)
+        except TimeoutError:
+            world.telemetry.degraded(_PRIORITY)
+            return
+        else:
+            return
+        if wait is not None:
+            await sleep(wait)
+
+
+async def prioritise_missed(world: World) -> None:
+    """Set the priorities that open incidents are still owed; a pager that is away is asked once for all."""
+    if not world.catalogue.pagerduty.priorities:
+        return
+    shown = [record for record in await world.book.open() if record.card is not None]
+    for record in shown[-MOST_AT_ONCE:]:
+        try:
+            await _prioritise_once(world, record.id)
+        except (Unavailable, Unclear):
+            world.telemetry.degraded(_PRIORITY)
+            return
+
+
+async def _prioritise_once(world: World, incident_id: IncidentId) -> None:
     record = await world.book.get(incident_id)
     if record is None or not record.incident.is_open or record.incident.priority is not None:
         return
     priority = world.catalogue.pagerduty.priorities.get(record.incident.severity)
     if priority is None:
         return
-    name = priority
-
-    async def send() -> None:
-        await world.incidents.prioritise(incident_id, name)
-
-    async def was_sent() -> bool:
-        return (await world.incidents.read(incident_id)).priority is not None
-
     key = f"pagerduty:priority:{incident_id}"
+    state = await world.outbox.claim(key, incident_id)
+    if state is PostState.SENT:
+        return
     try:
-        await post_once(world, key, incident_id, send=send, was_sent=was_sent, sleep=sleep)
-    except HandrailError:
-        world.telemetry.degraded("PagerDuty priority")
+        # The same priority twice does no harm, but what people chose meanwhile is not written over.
+        if state is PostState.FIRST or (await world.incidents.read(incident_id)).priority is None:
+            await world.incidents.prioritise(incident_id, priority)
+    except (Invalid, NotFound):
+        world.telemetry.degraded(_PRIORITY)  # It is not taken until somebody mends the name.
+    else:
+        await world.outbox.sent(key)
 
 
 async def tell_fields(world: World, incident_id: IncidentId, *, sleep: Sleep = asyncio.sleep) -> None:

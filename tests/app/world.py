@@ -18,6 +18,7 @@ from bot.app.enclose import enclose
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
+from bot.app.pager_fields import prioritise, tell_fields
 from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
@@ -91,6 +92,9 @@ class Pager(MemoryIncidents):
         self.loses_answers = 0
         self.loses_notes = 0
         self.loses_acknowledgements = False
+        self.takes_no_priority = False
+        self.loses_priorities = 0
+        self.priorities_asked = 0
 
     def forget(self, incident: IncidentId) -> None:
         del self._incidents[incident]
@@ -112,6 +116,16 @@ class Pager(MemoryIncidents):
         if self.loses_acknowledgements:
             raise Unclear("the answer was lost")
         await super().acknowledge(incident)
+
+    async def prioritise(self, incident: IncidentId, priority: str) -> None:
+        self._answer()
+        self.priorities_asked += 1
+        if self.takes_no_priority:
+            raise Unavailable("PagerDuty did not answer")
+        await super().prioritise(incident, priority)
+        if self.loses_priorities:
+            self.loses_priorities -= 1
+            raise Unclear("the priority was set, the answer was lost")
 
     async def notes(self, incident: IncidentId) -> Sequence[str]:
         self._answer()
@@ -302,6 +316,7 @@ class Bot:
         """Play the engine's part from the beginning until there is nothing to do; return the moves."""
         if await investigate(self.world, IncidentId(incident)):
             await show(self.world, IncidentId(incident))
+            await prioritise(self.world, IncidentId(incident), sleep=self.sleep)
         return await self.follow(incident)
 
     async def follow(self, incident: str = INCIDENT) -> list[Move]:
@@ -343,6 +358,7 @@ class Bot:
         await label_outcome(self.world, IncidentId(incident))
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
         await pass_on(self.world, IncidentId(incident), sleep=self.sleep)
+        await tell_fields(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
         await enclose(self.world, IncidentId(incident), sleep=self.sleep)
 
