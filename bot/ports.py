@@ -135,6 +135,14 @@ class Incidents(Protocol):
 
     async def add_note(self, incident: IncidentId, text: str) -> None: ...
 
+    async def updates(self, incident: IncidentId) -> Sequence[str]:
+        """Return what those who follow the incident were told, oldest first."""
+        ...
+
+    async def add_update(self, incident: IncidentId, text: str) -> None:
+        """Tell *text* to those who follow the incident; sent twice they hear it twice."""
+        ...
+
     async def acknowledge(self, incident: IncidentId) -> None: ...
 
     async def resolve(self, incident: IncidentId) -> None: ...
@@ -226,6 +234,26 @@ class Chat(Protocol):
 
     async def update_document(self, ref: CardRef, document: Document) -> None:
         """Edit a document in place."""
+        ...
+
+    async def begin_stream(self, thread: CardRef, lines: Sequence[str], *, reader: SlackUserId) -> CardRef:
+        """Begin a message in *thread* that grows before *reader*'s eyes; before its end it takes no edit.
+
+        Raises:
+            HandrailError: a message cannot grow here, or not now; none was begun that anybody can find.
+        """
+        ...
+
+    async def find_stream(self, thread: CardRef, title: str) -> CardRef | None:
+        """Return the newest such message that begins with this line and was never given a key."""
+        ...
+
+    async def grow(self, ref: CardRef, lines: Sequence[str]) -> None:
+        """Append lines to a message that was begun."""
+        ...
+
+    async def end_stream(self, ref: CardRef, lines: Sequence[str], *, key: str) -> None:
+        """Append the last lines and end the message, which then is found by *key*. It may have ended."""
         ...
 
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
@@ -424,7 +452,12 @@ class Gate(Protocol):
         ...
 
     async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
-        """Record what came of a started proposal; frees the target when the state no longer holds it."""
+        """Record what came of a started proposal; frees the target when the state no longer holds it.
+
+        Raises:
+            Tampered: *state* may not follow, or would free the target while it is not known of a step that
+                was started whether it took effect.
+        """
         ...
 
     async def begin_undo(self, proposal: ProposalId, detail: str) -> str:
@@ -438,7 +471,8 @@ class Gate(Protocol):
     async def stop(self, proposal: ProposalId, person: Person) -> ProposalState | None:
         """Withdraw what has not started, or let no further step of what runs start; None when it is over.
 
-        What runs becomes `UNKNOWN` while a step of it has no end, which a person then tells, else `FAILED`.
+        What runs becomes `UNKNOWN` while a step of it has no certain end, which a person then tells, else
+        `FAILED`, or `NOT_RECOVERED` if it was being undone.
         So does what is being watched, if its undo would follow by itself.
         """
         ...

@@ -20,6 +20,7 @@ SKEW = timedelta(seconds=2)
 
 BEFORE_START = frozenset({"pending", "proposed", "approved"})
 HELD = frozenset({"started", "done", "undoing", "unknown"})
+RUNNING = frozenset({"started", "undoing"})
 EXITS = frozenset({Act.DENIED.value, Act.EXPIRED.value, Act.CANCELLED.value, Act.SUPERSEDED.value})
 AFTER_START = {
     "started": {"done", "failed", "unknown"},
@@ -230,11 +231,14 @@ class _Walk:
         start.result = body.text("result")
 
     def _concluded(self, body: "_Body", proposal: _Proposal) -> None:
-        state = body.text("state")
+        state, name = body.text("state"), body.text("proposal")
+        if proposal.state in RUNNING and state not in HELD:
+            certain = all(s.result in ("done", "failed") for s in self.starts.values() if s.proposal == name)
+            self.need(certain, "I13", "a target was let go while a step on it had no certain end")
         allowed = {before for before, after in AFTER_START.items() if state in after}
         self._move(proposal, allowed, state)
         if state not in HELD:
-            self._free(body.text("proposal"))
+            self._free(name)
 
     def _move(self, proposal: _Proposal, allowed: Iterable[str], state: str) -> None:
         invariant = "I5" if state in EXITS or proposal.state in EXITS else "I2"

@@ -37,6 +37,9 @@ ENDS: Final = frozenset(
 )
 """What may be concluded of a started proposal."""
 
+RUNNING: Final = frozenset({ProposalState.STARTED, ProposalState.UNDOING})
+"""States in which steps run."""
+
 
 def claim(
     tx: Transaction,
@@ -198,6 +201,11 @@ def conclude(tx: Transaction, proposal: ProposalId, state: ProposalState, detail
     if record.state is state:
         return record
     after = moved(tx, record, state, detail)
+    if state not in HOLDS_TARGET and record.state in RUNNING and _in_doubt(tx, record):
+        raise Tampered(
+            f"Proposal {proposal} cannot end {state.value}: a step of it was started, and it is not known "
+            "whether it took effect."
+        )
     tx.append(entries.concluded(after))
     tx.rows.proposals.put(after)
     if after.state not in HOLDS_TARGET:
@@ -238,20 +246,25 @@ def stop(tx: Transaction, proposal: ProposalId, person: Person) -> ProposalState
         tx.append(entries.stopped(record, person))
         return leave(tx, record, ProposalState.CANCELLED, why).state
     is_watched = record.state is ProposalState.DONE and _undoes_itself(record)
-    if record.state not in (ProposalState.STARTED, ProposalState.UNDOING) and not is_watched:
+    if record.state not in RUNNING and not is_watched:
         return None
     tx.append(entries.stopped(record, person))
     if is_watched:
         said = f"{why} while its proof was watched; its undo does not run by itself"
         return conclude(tx, proposal, ProposalState.FAILED, said).state
-    running = [claim for claim in tx.rows.claims.of_proposal(proposal) if claim.outcome is None]
-    if running:
+    if _in_doubt(tx, record):
         said = f"{why} while a step ran; whether that took effect is for a person to say"
         return conclude(tx, proposal, ProposalState.UNKNOWN, said).state
     if record.state is ProposalState.UNDOING:
         said = f"{record.reason}; {why}, so the further steps of its undo do not start"
         return conclude(tx, proposal, ProposalState.NOT_RECOVERED, said).state
     return conclude(tx, proposal, ProposalState.FAILED, f"{why}; its further steps do not start").state
+
+
+def _in_doubt(tx: Transaction, record: ProposalRecord) -> bool:
+    """Say whether a step was started of which it is not certain what came: the target is not free then."""
+    claims = tx.rows.claims.of_proposal(record.id)
+    return any(claim.outcome is None or claim.outcome.result is Result.UNKNOWN for claim in claims)
 
 
 def _undoes_itself(record: ProposalRecord) -> bool:

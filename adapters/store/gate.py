@@ -93,7 +93,7 @@ class StoredGate:
         return await self._transactions.read(lambda tx: _on_record(tx, incident))
 
     async def conclude(self, proposal: ProposalId, state: ProposalState, detail: str) -> ProposalRecord:
-        """Raises `Tampered` when *state* may not follow. *detail* becomes the record's reason."""
+        """*detail* becomes the record's reason."""
         return await self._transactions.write(lambda tx: claiming.conclude(tx, proposal, state, detail))
 
     async def begin_undo(self, proposal: ProposalId, detail: str) -> str:

@@ -50,6 +50,9 @@ async def _ended(world: World, record: ProposalRecord, sleep: Sleep) -> Proposal
     else:
         state, detail = await _after_failure(world, record, plan, seen)
     if state is not ProposalState.UNDOING:
+        now = await world.gate.proposal(record.id)
+        if now is not None and now.state is not record.state:
+            return now.state  # Watching takes minutes: a stop, or another who watched, has had the last word.
         await world.gate.conclude(record.id, state, detail)
         world.telemetry.outcome(state.value)
     log.info("verified", state=state.value, detail=detail)

@@ -1,5 +1,7 @@
 """What did not help is taken back: by people's word, or once by itself where that was approved."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,7 +11,7 @@ from bot.app.undoing import propose_undo
 from bot.app.verifying import verify
 from bot.app.world import OnePolicy
 from bot.domain.approval import Action, Reason
-from bot.domain.execution import Result, StepOutcome
+from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId, PlaybookId
 from bot.domain.label import LabelSource
 from bot.domain.plan import UNDO_FROM, HttpRequest, Plan
@@ -231,6 +233,41 @@ async def test_a_kill_switch_after_the_undo_began_keeps_its_steps_from_starting(
 
     assert ([S.NOT_RECOVERED], 1) == (await states(bot), len(bot.runner.ran))
     assert "its undo was not carried out: Handrail is stopped" in (await bot.the_last()).reason
+
+
+async def watched_while(bot: Bot, meanwhile: Callable[[], Awaitable[object]]) -> ProposalState:
+    """Watch the proof to its bad end, with something happening after the first look."""
+    happened = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if not happened.is_set():
+            happened.set()
+            await meanwhile()
+        await bot.sleep(seconds)
+
+    return await verify(bot.world, (await bot.the_last()).id, sleep=sleep)
+
+
+async def test_a_stop_while_the_proof_is_watched_is_the_last_word_and_no_alarm() -> None:
+    bot = await until_watched(automatic())
+
+    assert S.FAILED is await watched_while(bot, lambda: bot.ask("stop", by=DANA))
+    assert ([S.FAILED], 1) == (await states(bot), len(bot.runner.ran))
+    assert "tampered" not in [entry.act for entry in await bot.entries()]
+
+
+async def test_who_was_slow_to_watch_does_not_end_an_undo_that_another_began() -> None:
+    """Two workers may watch one proof: the engine gives it to another when the first falls silent."""
+    bot = await until_watched(automatic())
+    record = await bot.the_last()
+
+    async def another_begins() -> None:
+        assert "" == await bot.world.gate.begin_undo(record.id, "another saw it too")
+        mine = await bot.world.gate.claim(record.id, UNDO_FROM, policy=FLOOR)
+        assert isinstance(mine, ApprovedStep)
+
+    assert S.UNDOING is await watched_while(bot, another_begins)
+    assert [S.UNDOING] == await states(bot)
 
 
 async def test_a_resolved_incident_is_left_as_it_is() -> None:

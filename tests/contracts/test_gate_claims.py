@@ -19,6 +19,7 @@ from tests.contracts.stores import SECRET, Bench
 
 S = ProposalState
 DONE = StepOutcome(result=Result.DONE, detail="202 Accepted", output="ok")
+FAILED = StepOutcome(result=Result.FAILED, detail="500")
 LOST = StepOutcome(result=Result.UNKNOWN, detail="the answer was lost")
 TWO_STEPS: Sequence[PlannedAction] = (a_request("drain"), a_request("deploy"))
 
@@ -96,6 +97,7 @@ async def test_a_claim_after_the_end_finds_the_outcome(bench: Bench) -> None:
 
 async def test_the_same_attempt_in_a_later_proposal_is_refused(bench: Bench) -> None:
     step = await bench.started()
+    await bench.store.gate.finish(step.effect_key, 1, FAILED)
     await bench.store.gate.conclude(step.proposal_id, S.FAILED, "500")
     later = await bench.approved(a_plan(number=2))
 
@@ -112,6 +114,7 @@ async def test_the_same_attempt_while_the_first_still_runs_is_cancelled(bench: B
 
 async def test_a_further_attempt_is_exactly_the_next(bench: Bench) -> None:
     step = await bench.started()
+    await bench.store.gate.finish(step.effect_key, 1, FAILED)
     await bench.store.gate.conclude(step.proposal_id, S.FAILED, "500")
     skipping = await bench.approved(a_plan(number=2, attempt=3))
     assert (await refused(bench, skipping)).why == ("the plan means attempt 3 at roll-back, but 1 were made")
@@ -256,6 +259,7 @@ async def test_the_target_is_free_once_the_execution_is_over(
     bench: Bench, way: Sequence[ProposalState]
 ) -> None:
     first = await bench.started(a_plan(incident="P1"))
+    await bench.store.gate.finish(first.effect_key, 1, FAILED)
     for state in way:
         await bench.store.gate.conclude(first.proposal_id, state, state.value)
     second = await bench.approved(a_plan(incident="P2"))

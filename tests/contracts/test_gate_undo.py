@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.domain.approval import Action
+from bot.domain.errors import Tampered
 from bot.domain.execution import ApprovedStep, NotAdmitted, Result, StepOutcome
 from bot.domain.plan import UNDO_FROM, Plan
 from bot.domain.policy import FLOOR
@@ -65,6 +66,33 @@ async def test_of_two_that_begin_it_one_does(bench: Bench) -> None:
     assert ["", *["the proposal is undoing"] * 5] == sorted(said)
     steps = [await claimed(bench, plan) for _ in range(3)]
     assert [True, False, False] == [isinstance(step, ApprovedStep) for step in steps]
+
+
+@pytest.mark.parametrize("end", [None, Result.UNKNOWN])
+async def test_it_lets_the_target_go_only_when_each_of_its_steps_has_a_certain_end(
+    bench: Bench, end: Result | None
+) -> None:
+    plan = await watched(bench, itself())
+    await bench.store.gate.begin_undo(plan.id, WHY)
+    step = await claimed(bench, plan)
+    assert isinstance(step, ApprovedStep)
+    if end is not None:
+        await bench.store.gate.finish(step.effect_key, 1, DONE.model_copy(update={"result": end}))
+
+    with pytest.raises(Tampered, match="not known whether it took effect"):
+        await bench.store.gate.conclude(plan.id, S.NOT_RECOVERED, "somebody was slow")
+    assert S.UNKNOWN is await bench.store.gate.stop(plan.id, a_person())
+    other = await bench.approved(a_plan(incident="P9", version="40"))
+    answer = await bench.store.gate.claim(other.id, 0, fresh(other, bench.time.at), policy=FLOOR)
+    assert isinstance(answer, NotAdmitted)
+
+
+async def test_a_stop_of_what_ended_in_doubt_keeps_the_target(bench: Bench) -> None:
+    plan = itself()
+    step = await bench.started(plan)
+    await bench.store.gate.finish(step.effect_key, 1, DONE.model_copy(update={"result": Result.UNKNOWN}))
+
+    assert S.UNKNOWN is await bench.store.gate.stop(plan.id, a_person())
 
 
 async def test_it_never_begins_a_second_time(bench: Bench) -> None:

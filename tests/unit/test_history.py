@@ -280,3 +280,10 @@ async def test_an_undo_that_never_began_is_rejected(bench: Bench) -> None:
     story = [line for line in await undone(bench) if line.body.get("state") != "undoing"]
 
     assert any("an undo of what is done" in str(one) for one in violations(told(story)))
+
+
+async def test_an_undo_that_lets_the_target_go_before_it_ended_is_rejected(bench: Bench) -> None:
+    story = await undone(bench)
+    del story[max(i for i, line in enumerate(story) if line.act == "finished")]
+
+    assert {"I13"} == {violation.invariant for violation in violations(told(story))}
