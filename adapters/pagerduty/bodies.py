@@ -168,6 +168,12 @@ def notes_from(body: JsonObject) -> tuple[str, ...]:
     return tuple(text for text in reversed(texts) if isinstance(text, str))
 
 
+def updates_from(entries: Iterable[JsonObject]) -> tuple[str, ...]:
+    """Return the messages of the status updates in a timeline, which comes newest first, oldest first."""
+    found = [one.get("message") for one in entries if one.get("type") == "status_update_log_entry"]
+    return tuple(text for text in reversed(found) if isinstance(text, str))
+
+
 def _alert_from(body: JsonValue, catalogue: Catalogue, opened_at: datetime) -> Alert:
     found = _Alert.model_validate(body)
     event = found.body.cef_details if found.body else None

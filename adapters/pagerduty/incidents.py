@@ -12,6 +12,7 @@ from adapters.pagerduty.bodies import (
     incident_from,
     notes_from,
     on_call_from,
+    updates_from,
     users_with,
 )
 from adapters.pagerduty.rest import RestApi, path_of
@@ -73,6 +74,14 @@ class PagerDutyIncidents:
     async def add_note(self, incident: IncidentId, text: str) -> None:
         """Add a note. Raises `Unclear` when it may have been added."""
         await self._api.write("POST", path_of("incidents", incident, "notes"), {"note": {"content": text}})
+
+    async def updates(self, incident: IncidentId) -> Sequence[str]:
+        """Return the status updates' messages, oldest first; PagerDuty has them in the timeline alone."""
+        return updates_from(await self._api.list(path_of("incidents", incident, "log_entries")))
+
+    async def add_update(self, incident: IncidentId, text: str) -> None:
+        """Publish a status update. Raises `Unclear` when it may have been published."""
+        await self._api.write("POST", path_of("incidents", incident, "status_updates"), {"message": text})
 
     async def acknowledge(self, incident: IncidentId) -> None:
         """Acknowledge the incident."""

@@ -28,6 +28,7 @@ class MemoryIncidents:
         self._on_call = dict(on_call or {})
         self._users = dict(users or {})
         self._notes: dict[IncidentId, list[str]] = {}
+        self._updates: dict[IncidentId, list[str]] = {}
         self._levels: dict[IncidentId, int] = {}
 
     def put(self, incident: Incident) -> None:
@@ -93,6 +94,16 @@ class MemoryIncidents:
         if not text:
             raise Invalid("A note needs a text.")
         self._notes.setdefault(self._known(incident).id, []).append(text)
+
+    async def updates(self, incident: IncidentId) -> Sequence[str]:
+        """Return what those who follow the incident were told, oldest first."""
+        return tuple(self._updates.get(self._known(incident).id, ()))
+
+    async def add_update(self, incident: IncidentId, text: str) -> None:
+        """Tell those who follow the incident; without text it is refused as `Invalid`."""
+        if not text:
+            raise Invalid("An update needs a text.")
+        self._updates.setdefault(self._known(incident).id, []).append(text)
 
     async def acknowledge(self, incident: IncidentId) -> None:
         """Acknowledge the incident. Raises `Invalid` when it is resolved."""

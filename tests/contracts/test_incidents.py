@@ -65,7 +65,11 @@ class Rest:
     waits: list[float] = field(default_factory=list)
 
     def adapter(
-        self, *, key: str = "account-key", answer_within: timedelta = timedelta(seconds=5), base_url: str = ""
+        self,
+        *,
+        key: str = "account-key",
+        answer_within: timedelta = timedelta(seconds=30),
+        base_url: str = "",
     ) -> PagerDutyIncidents:
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
@@ -232,6 +236,25 @@ async def test_notes_are_read_in_the_order_they_were_written(pager: Pager) -> No
     assert ("first", "second – größer") == tuple(await pager.incidents.notes(opened))
 
 
+async def test_updates_are_told_and_read_in_order_and_are_no_notes(pager: Pager) -> None:
+    opened = pager.open("slow")
+    await pager.incidents.add_note(opened, "a note")
+    await pager.incidents.add_update(opened, "We look into it.")
+    await pager.incidents.acknowledge(opened)
+    await pager.incidents.add_update(opened, "It works again – größtenteils.")
+
+    told = tuple(await pager.incidents.updates(opened))
+    assert ("We look into it.", "It works again – größtenteils.") == told
+    assert ("a note",) == tuple(await pager.incidents.notes(opened))
+
+
+async def test_an_update_without_a_text_or_an_incident_is_refused(pager: Pager) -> None:
+    with pytest.raises(Invalid):
+        await pager.incidents.add_update(pager.open("slow"), "")
+    with pytest.raises(NotFound):
+        await pager.incidents.add_update(IncidentId("QUNKNOWN000000"), "text")
+
+
 async def test_an_incident_is_acknowledged_and_resolved(pager: Pager) -> None:
     opened = pager.open("slow")
 
@@ -375,12 +398,21 @@ async def test_a_write_whose_answer_was_lost_is_unclear_and_sent_once(rest: Rest
     assert ["text"] == [note.content for note in rest.pagerduty.notes(opened)]
 
 
-async def test_a_write_that_is_answered_too_late_is_unclear_and_sent_once(rest: Rest) -> None:
+async def test_an_update_whose_answer_was_lost_is_found_in_the_timeline(rest: Rest) -> None:
     opened = IncidentId(rest.pagerduty.trigger("PCHECK1", "slow").id)
-    rest.pagerduty.fail("/incidents", method="PUT", delay=timedelta(seconds=1))
+    rest.pagerduty.fail("/incidents", method="POST", drop_answer=True)
 
     with pytest.raises(Unclear):
-        await rest.adapter(answer_within=timedelta(milliseconds=200)).acknowledge(opened)
+        await rest.adapter().add_update(opened, "We look into it.")
+    assert ("We look into it.",) == tuple(await rest.adapter().updates(opened))
+
+
+async def test_a_write_that_is_answered_too_late_is_unclear_and_sent_once(rest: Rest) -> None:
+    opened = IncidentId(rest.pagerduty.trigger("PCHECK1", "slow").id)
+    rest.pagerduty.fail("/incidents", method="PUT", delay=timedelta(seconds=6))
+
+    with pytest.raises(Unclear):
+        await rest.adapter(answer_within=timedelta(seconds=2)).acknowledge(opened)
     await rest.pagerduty.wait_for(lambda: rest.asked("PUT", f"/incidents/{opened}") == 1)
 
 
@@ -454,7 +486,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10
 
 async def test_a_body_that_comes_byte_by_byte_is_given_up(rest: Rest) -> None:
     async with answering(HEAD, pause_s=0.02, endless=b" ") as address:
-        adapter = rest.adapter(base_url=address, answer_within=timedelta(milliseconds=200))
+        adapter = rest.adapter(base_url=address, answer_within=timedelta(seconds=2))
 
         with pytest.raises(Unclear):
             await adapter.add_note(IncidentId("QABC"), "text")

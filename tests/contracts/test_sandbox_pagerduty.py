@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from adapters.pagerduty.webhook import parse_webhook
 from adapters.sandbox.pagerduty import (
     AlertSpec,
     Dependency,
@@ -32,6 +33,7 @@ from adapters.sandbox.pagerduty import (
     WebhookTiming,
 )
 from adapters.sandbox.serving import serving
+from bot.domain.incident import IncidentEvent, IncidentEventKind
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)
@@ -47,6 +49,7 @@ CART = Service(id="PCART01", name="cart", escalation_policy_id=POLICY.id, integr
 HOOK = "PHOOK01"
 SECRETS = ("first-secret", "second-secret")
 SHORT = WebhookTiming(
+    timeout=timedelta(minutes=1),
     first_backoff=timedelta(milliseconds=10),
     longest_backoff=timedelta(milliseconds=20),
 )
@@ -64,6 +67,7 @@ def a_config(*, hook_url: str | None = None, timing: WebhookTiming = SHORT) -> P
         services=(CHECKOUT, CART),
         dependencies=(Dependency(id="D1", supporting_id=CART.id, dependent_id=CHECKOUT.id),),
         priorities=(Priority(id="PPRIO01", name="P1"),),
+        custom_fields=("probable_cause", "recovery"),
         tokens=(RestToken(token="account-key"), RestToken(token="anna-key", user_id=ANNA.id)),
         subscriptions=hooks,
         timing=timing,
@@ -256,6 +260,40 @@ async def test_notes_are_written_in_the_name_of_the_from_header(
     assert ["Rolled back."] == [note["content"] for note in notes]
 
 
+async def test_a_status_update_is_answered_whole_and_read_in_the_timeline_alone(
+    pagerduty: SandboxPagerDuty, rest: Rest
+) -> None:
+    incident = pagerduty.trigger(CART.id, "One")
+    path = f"/incidents/{incident.id}/status_updates"
+
+    response = cast("httpx.Response", await rest.call("post", path, json={"message": "We look into it."}))
+    entries = await rest.entries("rget", f"/incidents/{incident.id}/log_entries")
+    unreadable = await rest.call("get", path)
+
+    (kept,) = pagerduty.status_updates(incident.id)
+    told = response.json()["status_update"]
+    assert (200, kept.id, "We look into it.", ANNA.id) == (
+        response.status_code,
+        told["id"],
+        told["message"],
+        told["sender"]["id"],
+    )
+    newest = entries[0]
+    assert ("status_update_log_entry", "We look into it.") == (newest["type"], newest["message"])
+    assert 405 == cast("httpx.Response", unreadable).status_code
+
+
+@pytest.mark.parametrize("body", [{}, {"message": ""}, {"message": "Hm.", "html_message": "<p>Hm.</p>"}])
+async def test_a_status_update_without_its_parts_is_refused(
+    pagerduty: SandboxPagerDuty, rest: Rest, body: dict[str, str]
+) -> None:
+    incident = pagerduty.trigger(CART.id, "One")
+
+    status, _ = await rest.refusal("rpost", f"/incidents/{incident.id}/status_updates", json=body)
+
+    assert (400, ()) == (status, pagerduty.status_updates(incident.id))
+
+
 async def test_alerts_carry_the_details_that_webhooks_lack(pagerduty: SandboxPagerDuty, rest: Rest) -> None:
     spec = AlertSpec(
         summary="Errors rise", dedup_key="checkout-errors", custom_details={"error_ratio": "0.35"}
@@ -430,6 +468,7 @@ async def test_a_late_answer_comes_after_the_effect(pagerduty: SandboxPagerDuty,
 
     with pytest.raises(pdpyras.PDClientError):
         await rest.call("rpost", f"/incidents/{incident.id}/notes", json={"content": "Rolled back."})
+    await pagerduty.wait_for(lambda: bool(pagerduty.notes(incident.id)))
 
     assert ["Rolled back."] == [note.content for note in pagerduty.notes(incident.id)]
 
@@ -492,6 +531,41 @@ async def test_every_change_of_an_incident_is_sent_in_order(webhooks: Webhooks) 
     )
 
 
+async def test_what_we_write_back_comes_as_webhooks_that_our_intake_takes(webhooks: Webhooks) -> None:
+    """The echo of our own writing is neither refused nor taken for a change of the incident's state."""
+    pagerduty = webhooks.pagerduty
+    incident = pagerduty.trigger(CHECKOUT.id, "Errors rise")
+    pagerduty.tell_subscribers(incident.id, "We look into it.", ANNA.id)
+    for _ in range(2):  # The second time nothing changes, so nothing is sent.
+        pagerduty.set_fields(incident.id, {"probable_cause": "a deploy"}, ANNA.id)
+    pagerduty.set_priority(incident.id, "PPRIO01", ANNA.id)
+    await webhooks.until(4)
+
+    taken = [parse_webhook(body, received_at=now()) for body in webhooks.receiver.bodies[1:]]
+    assert [
+        ("incident.status_update_published", IncidentEventKind.OTHER, incident.id),
+        ("incident.custom_field_values.updated", IncidentEventKind.OTHER, incident.id),
+        ("incident.priority_updated", IncidentEventKind.UPDATED, incident.id),
+    ] == [(e.event_type, e.kind, e.incident_id) for e in taken if isinstance(e, IncidentEvent)]
+    update, fields = (cast("dict[str, object]", event["data"]) for event in webhooks.receiver.events[1:3])
+    assert ("incident_status_update", "We look into it.", False) == tuple(
+        update[key] for key in ("type", "message", "trimmed")
+    )
+    field = {
+        "id": "PFIELD1",
+        "type": "field_value",
+        "name": "probable_cause",
+        "namespace": "incidents",
+        "data_type": "string",
+        "field_type": "single_value",
+        "value": "a deploy",
+    }
+    empty = field | {"id": "PFIELD2", "name": "recovery", "value": None}
+    assert ("incident_field_values", [field, empty], [field]) == tuple(
+        fields[key] for key in ("type", "custom_fields", "changed_custom_fields")
+    )
+
+
 async def test_a_server_error_is_retried_and_holds_back_later_events(webhooks: Webhooks) -> None:
     webhooks.receiver.answers = [503, 429]
     incident = webhooks.pagerduty.trigger(CHECKOUT.id, "Errors rise")
@@ -545,7 +619,7 @@ async def test_three_refusals_in_a_row_disable_the_subscription_and_empty_its_qu
 async def test_an_event_past_the_horizon_is_given_up(webhooks: Webhooks) -> None:
     receiver = Receiver(answers=[503])
     async with serving(receiver.app) as hook_url:
-        timing = WebhookTiming(horizon=timedelta())
+        timing = replace(SHORT, horizon=timedelta())
         pagerduty = SandboxPagerDuty(a_config(hook_url=f"{hook_url}/hook", timing=timing), clock=now)
         async with serving(pagerduty.app):
             pagerduty.trigger(CHECKOUT.id, "Errors rise")

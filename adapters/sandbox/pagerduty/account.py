@@ -17,6 +17,7 @@ from adapters.sandbox.pagerduty.models import (
     PagerDutyConfig,
     Priority,
     Service,
+    StatusUpdate,
     User,
 )
 from adapters.sandbox.pagerduty.problems import NotFound
@@ -41,6 +42,7 @@ class Account:
         self.incidents: dict[str, Incident] = {}
         self.alerts: dict[str, Alert] = {}
         self.notes: list[Note] = []
+        self.status_updates: list[StatusUpdate] = []
         self.field_values: dict[str, dict[str, str | None]] = {}
         """By incident and name of the custom field."""
         self.log_entries: list[LogEntry] = []
@@ -125,7 +127,16 @@ class Account:
         open_ones = [i for i in self.incidents.values() if i.service_id == service_id and i.is_open]
         return open_ones[-1] if open_ones else None
 
-    def log(self, incident_id: str, kind: str, summary: str, *, by: str | None, channel: JsonObject) -> None:
+    def log(
+        self,
+        incident_id: str,
+        kind: str,
+        summary: str,
+        *,
+        by: str | None,
+        channel: JsonObject,
+        message: str | None = None,
+    ) -> None:
         """Add an entry to the incident's timeline."""
         self.log_entries.append(
             LogEntry(
@@ -136,6 +147,7 @@ class Account:
                 by=by,
                 summary=summary,
                 channel=channel,
+                message=message,
             )
         )
 

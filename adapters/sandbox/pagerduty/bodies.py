@@ -217,7 +217,8 @@ class Bodies:
     def log_entry(self, entry: LogEntry) -> Body:
         """Return a log entry with its channel, as with include[]=channels."""
         incident = self._account.incident(entry.incident_id)
-        return {
+        told: Body = {} if entry.message is None else {"message": entry.message}
+        return told | {
             "id": entry.id,
             "type": f"{entry.kind}_log_entry",
             "summary": entry.summary,

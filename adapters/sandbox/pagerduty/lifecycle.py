@@ -1,7 +1,7 @@
 """What can happen to an incident, and the webhook that PagerDuty sends for it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,10 +14,12 @@ from adapters.sandbox.pagerduty.models import (
     Incident,
     Note,
     Status,
+    StatusUpdate,
     Urgency,
     WebhookEvent,
 )
 from adapters.sandbox.pagerduty.problems import InvalidInput
+from adapters.sandbox.pagerduty.told_bodies import field_bodies, fields_updated_body, published_body
 
 _CHANNEL = {"type": "api"}
 
@@ -195,6 +197,35 @@ class Lifecycle:
         data: Body = {"id": note.id, "content": content, "trimmed": False, "type": "incident_note"}
         self._publish_about("incident.annotated", incident, by, data)
         return note
+
+    def tell_subscribers(self, incident_id: str, message: str, *, by: str | None) -> StatusUpdate:
+        """Publish a status update. PagerDuty lists it nowhere but in the incident's timeline."""
+        incident = self._account.incident(incident_id)
+        update = StatusUpdate(
+            id=self._account.new_id("P", 7),
+            incident_id=incident.id,
+            user_id=by,
+            message=message,
+            created_at=self._account.clock(),
+        )
+        self._account.status_updates.append(update)
+        self._account.log(
+            incident.id, "status_update", "Status update added", by=by, channel=_CHANNEL, message=message
+        )
+        self._publish_about("incident.status_update_published", incident, by, published_body(update))
+        return update
+
+    def set_fields(self, incident_id: str, values: Mapping[str, str | None], *, by: str | None) -> None:
+        """Set custom fields by name; what is as it was before is no event."""
+        incident, names = self._account.incident(incident_id), self._account.config.custom_fields
+        if unknown := [name for name in values if name not in names]:
+            raise InvalidInput(f"Custom field {unknown[0]} does not exist")
+        kept = self._account.field_values.setdefault(incident.id, {})
+        changed = [name for name, value in values.items() if kept.get(name) != value]
+        kept.update(values)
+        if changed:
+            data = fields_updated_body(field_bodies(names, kept), changed)
+            self._publish_about("incident.custom_field_values.updated", incident, by, data)
 
     def add_responder(self, incident_id: str, user_id: str, *, message: str, by: str | None = None) -> None:
         """Ask a user to respond."""

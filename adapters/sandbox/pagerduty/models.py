@@ -233,6 +233,17 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatusUpdate:
+    """What an incident's subscribers were told."""
+
+    id: str
+    incident_id: str
+    user_id: str | None
+    message: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogEntry:
     """One entry of an incident's timeline; *kind* is PagerDuty's type without "_log_entry"."""
 
@@ -243,6 +254,8 @@ class LogEntry:
     by: str | None
     summary: str
     channel: JsonObject
+    message: str | None = None
+    """Of a status update."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters.sandbox.pagerduty.account import Account
-from adapters.sandbox.pagerduty.bodies import Bodies
+from adapters.sandbox.pagerduty.bodies import Bodies, Body
 from adapters.sandbox.pagerduty.guard import Caller, guarded
 from adapters.sandbox.pagerduty.lifecycle import Lifecycle
 from adapters.sandbox.pagerduty.models import Incident, Status
 from adapters.sandbox.pagerduty.paging import page, wanted, within
 from adapters.sandbox.pagerduty.problems import InvalidInput
+from adapters.sandbox.pagerduty.told_bodies import field_bodies, status_update_body
 
 _Parsed = TypeVar("_Parsed", bound=BaseModel)
 
@@ -67,6 +68,12 @@ class _NewNote(_Body):
     note: _NoteContent
 
 
+class _NewStatusUpdate(_Body):
+    message: str = Field(min_length=1)
+    subject: str | None = None
+    html_message: str | None = None
+
+
 class IncidentRoutes:
     """Handlers over one account."""
 
@@ -86,6 +93,7 @@ class IncidentRoutes:
             ("/incidents/{id}/log_entries", "GET", self.list_log_entries),
             ("/incidents/{id}/notes", "GET", self.list_notes),
             ("/incidents/{id}/notes", "POST", self.create_note),
+            ("/incidents/{id}/status_updates", "POST", self.tell_subscribers),
             ("/incidents/{id}/custom_fields/values", "GET", self.list_fields),
             ("/incidents/{id}/custom_fields/values", "PUT", self.set_fields),
         )
@@ -163,32 +171,26 @@ class IncidentRoutes:
         """The value of every custom field, null where none was set."""
         return JSONResponse({"custom_fields": self._fields_of(self._asked(request))})
 
-    async def set_fields(self, request: Request, _: Caller) -> Response:
+    async def set_fields(self, request: Request, caller: Caller) -> Response:
         """Set values by the fields' names; an unknown one refuses all."""
         incident = self._asked(request)
         values = parsed(_NewValues, await request.body()).custom_fields
-        known = self._account.config.custom_fields
-        if unknown := [one.name for one in values if one.name not in known]:
-            raise InvalidInput(f"Custom field {unknown[0]} does not exist")
-        kept = self._account.field_values.setdefault(incident.id, {})
-        kept.update({one.name: one.value for one in values})
+        self._lifecycle.set_fields(incident.id, {one.name: one.value for one in values}, by=caller.user_id)
         return JSONResponse({"custom_fields": self._fields_of(incident)})
 
-    def _fields_of(self, incident: Incident) -> list[dict[str, str | None]]:
-        kept = self._account.field_values.get(incident.id, {})
-        return [
-            {
-                "id": f"PFIELD{number}",
-                "type": "field_value",
-                "name": name,
-                "namespace": "incidents",
-                "display_name": name.replace("_", " ").capitalize(),
-                "data_type": "string",
-                "field_type": "single_value",
-                "value": kept.get(name),
-            }
-            for number, name in enumerate(self._account.config.custom_fields, start=1)
-        ]
+    async def tell_subscribers(self, request: Request, caller: Caller) -> Response:
+        """Publish a status update; what was published can be read in the timeline alone."""
+        incident = self._asked(request)
+        told = parsed(_NewStatusUpdate, await request.body())
+        if (told.subject is None) is not (told.html_message is None):
+            raise InvalidInput("subject and html_message go together")
+        update = self._lifecycle.tell_subscribers(incident.id, told.message, by=caller.user_id)
+        return JSONResponse({"status_update": status_update_body(update, self._bodies)})
+
+    def _fields_of(self, incident: Incident) -> list[Body]:
+        return field_bodies(
+            self._account.config.custom_fields, self._account.field_values.get(incident.id, {})
+        )
 
     def _asked(self, request: Request) -> Incident:
         return self._account.incident(str(request.path_params["id"]))

@@ -1,6 +1,6 @@
 """The sandbox PagerDuty: one account, its app, and what a person or a test does with it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from adapters.sandbox.pagerduty.models import (
     Note,
     PagerDutyConfig,
     Severity,
+    StatusUpdate,
     Subscription,
 )
 from adapters.sandbox.pagerduty.problems import NotFound
@@ -97,6 +98,14 @@ class SandboxPagerDuty:
     def annotate(self, incident_id: str, content: str, user_id: str) -> Note:
         """Add a note as this user."""
         return self._lifecycle.annotate(incident_id, content, by=user_id)
+
+    def tell_subscribers(self, incident_id: str, message: str, user_id: str) -> StatusUpdate:
+        """Publish a status update as this user."""
+        return self._lifecycle.tell_subscribers(incident_id, message, by=user_id)
+
+    def set_fields(self, incident_id: str, values: Mapping[str, str | None], user_id: str) -> None:
+        """Set custom fields by name as this user."""
+        self._lifecycle.set_fields(incident_id, values, by=user_id)
 
     def escalate(self, incident_id: str, user_id: str | None = None) -> Incident:
         """Escalate to the next level."""
@@ -207,11 +216,15 @@ class SandboxPagerDuty:
         """Return the incident's notes, oldest first."""
         return tuple(note for note in self._account.notes if note.incident_id == incident_id)
 
+    def status_updates(self, incident_id: str) -> tuple[StatusUpdate, ...]:
+        """Return what the incident's subscribers were told, oldest first."""
+        return tuple(one for one in self._account.status_updates if one.incident_id == incident_id)
+
     def subscription(self, subscription_id: str) -> Subscription:
         """Return a webhook subscription as it stands."""
         return self._deliverer.subscriptions[subscription_id]
 
-    async def wait_for(self, predicate: Callable[[], bool], timeout: float = 5.0) -> None:
+    async def wait_for(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
         """Return as soon as *predicate* holds, looked at after every change, request and delivery.
 
         Raises:
