@@ -1,7 +1,7 @@
 """What a running bot does by itself: consume its queues, look for what webhooks missed, sample counters."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 from adapters.engine.dispatcher import Dispatcher
 from adapters.evidence.signals import ServiceSignals
 from adapters.handlers import Handlers
+from adapters.store.archivist import Archivist
 from bot.app.intake import reconcile
 from bot.app.storm import Painter
 from bot.app.witness import Witness
@@ -19,13 +20,21 @@ from bot.ports import Inbox
 log = structlog.get_logger()
 
 WITNESS_EVERY_S = 5.0  # Our choice: what was changed behind our back is told this much later.
+ARCHIVE_AFTER_S = 60.0  # Not while the bot starts and people may wait for a card.
+ARCHIVE_EVERY_S = 24 * 3600.0
 
 
 @asynccontextmanager
 async def working(
-    inbox: Inbox, world: World, signals: ServiceSignals, witness: Witness, *, reconcile_every_s: int
+    inbox: Inbox,
+    world: World,
+    signals: ServiceSignals,
+    witness: Witness,
+    archivist: Archivist,
+    *,
+    reconcile_every_s: int,
 ) -> AsyncIterator[None]:
-    """Consume the queues, look for what webhooks missed, and sample the services' counters."""
+    """Consume the queues, look for what webhooks missed, sample the services' counters, keep the record."""
     watched = [s for service in world.catalogue.services.values() for s in service.signals.values()]
     async with (
         beside(Dispatcher(inbox, Handlers(world).by_stream()).run()),
@@ -33,6 +42,7 @@ async def working(
         beside(signals.watch(watched)),
         beside(paint_for_ever(world)),
         beside(_witness_for_ever(witness)),
+        beside(archive_for_ever(archivist)),
     ):
         yield
 
@@ -80,6 +90,21 @@ async def _witness_for_ever(witness: Witness) -> None:
         except Exception:  # The edge of one look: the next one comes all the same.
             log.exception("witness_failed")
         await asyncio.sleep(WITNESS_EVERY_S)
+
+
+async def archive_for_ever(
+    archivist: Archivist, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> None:
+    """Move old entries to files, daily. What keeps them from it is logged, and tried the next day."""
+    await sleep(ARCHIVE_AFTER_S)
+    while True:
+        try:
+            await archivist.look()
+        except HandrailError as exc:
+            log.warning("archive_postponed", error=str(exc))
+        except Exception:  # The edge of one look: the next one comes all the same.
+            log.exception("archive_failed")
+        await sleep(ARCHIVE_EVERY_S)
 
 
 async def _reconcile_for_ever(world: World, every_s: int) -> None:

@@ -210,10 +210,12 @@ class Settings(BaseModel):
     handrail_audit_retention_days: int = Field(
         default=183,
         ge=1,
-        description="Days that entries stay in the database; `handrail audit archive` moves older ones.",
+        description="Days that entries stay in the database; once a day the bot moves older ones to a file.",
     )
     handrail_audit_archive: Path | None = Field(
-        default=None, description="Folder of archived entries; default: `archive` in the data folder."
+        default=None,
+        description="Folder of archived entries; default: `archive` in the data folder. Bots that share a "
+        "database need one that they share: without it they leave old entries where they are.",
     )
     handrail_log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe line to log."

@@ -31,7 +31,7 @@ from adapters.evidence.signals import ServiceSignals
 from adapters.evidence.source_http import Asking
 from adapters.evidence.versions import HttpVersions
 from adapters.files.weights import read_weights
-from adapters.ground import Ground
+from adapters.ground import Ground, database_url
 from adapters.http import Health, http_app, listen, serving
 from adapters.intake.signatures import SigningSecrets
 from adapters.llm.budget import Caps
@@ -55,7 +55,7 @@ from adapters.runners.kubernetes import KubernetesRunner
 from adapters.runners.notify import NotifyRunner
 from adapters.runners.tokens import ServiceAccountTokens
 from adapters.runners.waiting import CheckRunner, PauseRunner
-from adapters.settings import Settings
+from adapters.settings import ARCHIVE_FOLDER, Settings
 from adapters.slack.api import Installation, SlackApi, read_installation, slack_api
 from adapters.slack.app import Intake, bolt_app, slack_route
 from adapters.slack.chat import SlackChat
@@ -65,14 +65,17 @@ from adapters.slack.own_channels import SlackOwnChannels
 from adapters.slack.pace import Pace
 from adapters.slack.rooms import SlackRooms
 from adapters.slack.socket import socket_mode
+from adapters.store.archivist import Archivist
 from adapters.store.checkpoint_file import CheckpointFile
 from adapters.store.clock import StoreClock
+from adapters.store.opening import open_store
 from adapters.store.redis.client import open_redis
 from adapters.store.redis.day_budget import RedisDayBudget
 from adapters.store.redis.durability import read_durability
 from adapters.store.redis.inbox import RedisInbox
 from adapters.store.redis.ledger import RedisChangeLedger
 from adapters.store.redis.looks import RedisLooks
+from adapters.store.signing import open_signer
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.witness import Witness
 from bot.app.world import Manners, World
@@ -144,6 +147,7 @@ async def running_bot(ground: Ground) -> AsyncIterator[Bot]:
                 world,
                 signals,
                 witness(world, core.settings),
+                _archivist(core),
                 reconcile_every_s=core.settings.handrail_reconcile_s,
             )
         )
@@ -309,6 +313,26 @@ def witness(world: World, settings: Settings) -> Witness:
         channel=settings.handrail_audit_channel,
         keep=CheckpointFile(file).keep if file is not None else None,
         every=timedelta(minutes=settings.handrail_audit_checkpoint_minutes),
+    )
+
+
+def _archivist(core: _Core) -> Archivist:
+    """Return who moves old entries out; bots that share a database need a folder that they share."""
+    settings, key = core.settings, core.settings.handrail_audit_key
+    url = database_url(settings, core.folder)
+    is_shared = not url.startswith("sqlite:")
+    own = None if is_shared else core.folder.path / ARCHIVE_FOLDER
+    return Archivist(
+        lambda: open_store(
+            url,
+            redact=lambda text: core.redactor.redact(text).text,
+            kill_file=None,
+            signer=open_signer(core.folder.path, key.get_secret_value() if key else None, may_create=False),
+            may_archive=True,
+        ),
+        folder=settings.handrail_audit_archive or own,
+        retention=timedelta(days=settings.handrail_audit_retention_days),
+        now=core.clock.now,
     )
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from adapters.cli.recorded import moment
 from adapters.settings import StoreSettings, store_settings
-from adapters.store.keeping import Archived, archive, replace_lost_key, rotate, vouch
+from adapters.store.archiving import Archived, archive
+from adapters.store.keeping import replace_lost_key, rotate, vouch
 from adapters.store.opening import Store, open_record, open_store
-from adapters.store.segments import as_line, read_lines, segments_in
+from adapters.store.segments import as_line
 from adapters.store.signing import (
     KEY_FILE,
     NEXT_KEY_FILE,
@@ -24,7 +25,7 @@ from adapters.store.signing import (
     write_seed,
 )
 from adapters.store.transaction import Transactions
-from adapters.store.verification import BEFORE_ALL, Trust, page_after, verify_file, verify_record
+from adapters.store.verification import Trust, verify_file, verify_record, walk
 from bot.domain.audit import Entry
 from bot.domain.chain_check import ChainReport
 from bot.domain.checkpoint import Checkpoint, checkpoints_in
@@ -138,17 +139,9 @@ def exported(entry: Entry) -> str:
 
 
 async def _all(transactions: Transactions, folder: Path) -> AsyncIterator[Entry]:
-    first = await transactions.read(lambda tx: tx.rows.log.after(BEFORE_ALL, 1))
-    begins = first[0].seq if first else 1
-    for segment in segments_in(folder):
-        if segment.first < begins:
-            for entry in read_lines(segment.path):
-                yield entry
-    last = BEFORE_ALL
-    while page := await transactions.read(page_after(last)):
+    async for page in walk(transactions, folder):
         for entry in page:
             yield entry
-        last = page[-1].seq
 
 
 @asynccontextmanager

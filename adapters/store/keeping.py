@@ -1,31 +1,14 @@
-"""What a person does with the record: another key, a word for an unsigned entry, old entries to files."""
-
-import asyncio
-from datetime import datetime
-from pathlib import Path
-from typing import Final, NamedTuple
+"""What a person does with the record: another key, a word for an unsigned entry."""
 
 from adapters.store.entries import Draft
 from adapters.store.proposing import leave
-from adapters.store.segments import read_lines, write_segment
-from adapters.store.signing import SeedSigner, verifies
-from adapters.store.transaction import Transaction, Transactions
-from adapters.store.verification import PAGE, page_after
+from adapters.store.signing import SeedSigner
+from adapters.store.transaction import Transaction
 from bot.domain.audit import GENESIS, Act, Entry
-from bot.domain.chain_check import ChainCheck, ChainReport, key_after
-from bot.domain.errors import Invalid, NotFound, Tampered
-from bot.domain.ids import Digest
+from bot.domain.chain_check import key_after
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.proposal import ProposalState
 from bot.domain.seal import rotation_statement
-
-LONGEST_SEGMENT: Final = 50_000  # Our choice: about 50 MB, read whole while it is moved.
-
-
-class Archived(NamedTuple):
-    """A segment that was moved out."""
-
-    path: Path
-    entries: int
 
 
 def rotate(tx: Transaction, new: SeedSigner, by: str) -> Entry:
@@ -80,64 +63,6 @@ def vouch(tx: Transaction, seq: int, by: str, reason: str) -> Entry:
             incident=entry.incident,
             facts={"entry": seq, "entry_hash": entry.hash},
             texts={"reason": reason},
-            actor=by,
-            is_actor_known=False,
-        )
-    )
-
-
-async def archive(transactions: Transactions, folder: Path, before: datetime, by: str) -> Archived | None:
-    """Move the oldest entries, all from before *before*, to a segment file; None when there are none.
-
-    The file is whole, durable and read back before anything leaves the database; what leaves and the entry
-    that says so are one transaction. Claims stay.
-
-    Raises:
-        Tampered: the entries do not fit; nothing was moved.
-        Unavailable: the file or the database cannot be written; what was moved is as it was.
-    """
-    moved = await _closed(transactions, before)
-    if not moved:
-        return None
-    first, last = moved[0], moved[-1]
-    check = ChainCheck(verifies, start=ChainReport(entries=first.seq - 1, head=first.prev))
-    if not await asyncio.to_thread(lambda: all(check.take(entry) for entry in moved)):
-        raise Tampered(f"Entry {check.report.first_bad}: {check.report.why}. Nothing was moved.")
-    path = await asyncio.to_thread(write_segment, folder, moved, first.seq, last.seq)
-    if await asyncio.to_thread(lambda: list(read_lines(path))) != moved:
-        raise Tampered(f"{path} does not hold what was written. Nothing was moved.")
-    await transactions.write(lambda tx: _move(tx, first.seq, last.seq, last.hash, path.name, by))
-    return Archived(path, len(moved))
-
-
-async def _closed(transactions: Transactions, before: datetime) -> list[Entry]:
-    """Return the entries that may go: a prefix, never the last entry, at most a segment."""
-    found: list[Entry] = []
-    after = -(2**63)
-    while len(found) < LONGEST_SEGMENT:
-        page = await transactions.read(page_after(after))
-        old = [entry for entry in page if entry.at < before]
-        for entry in page:
-            if entry.at >= before:
-                break
-            found.append(entry)
-        if len(page) < PAGE or len(old) < len(page):
-            break
-        after = page[-1].seq
-    last = await transactions.read(lambda tx: tx.rows.log.last())
-    return [entry for entry in found if last is not None and entry.seq < last.seq]
-
-
-def _move(tx: Transaction, first: int, last: int, last_hash: Digest, name: str, by: str) -> None:
-    entry = tx.rows.log.get(last)
-    if entry is None or entry.hash != last_hash:
-        raise Tampered("The entries changed while they were copied. Nothing was moved.")
-    tx.rows.log.drop_until(last)
-    tx.append(
-        Draft(
-            act=Act.ARCHIVED,
-            incident=None,
-            facts={"first": first, "last": last, "last_hash": last_hash, "file": name},
             actor=by,
             is_actor_known=False,
         )

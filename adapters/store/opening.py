@@ -53,7 +53,7 @@ def open_store(
         kill_file: nothing starts while this file exists.
         store_time: the time that decides deadlines; default: the database's own.
         signer: signs the record; without one nothing can be approved or started.
-        may_archive: old entries may be moved out; only for the command that does so.
+        may_archive: old entries may be moved out; only for whoever does so.
 
     Raises:
         Invalid: the address is of no database we know, or the schema is newer than this version.

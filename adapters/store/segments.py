@@ -1,5 +1,6 @@
 """Entries as lines of a file: what `export` prints, and the segments that archiving moves out."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -125,5 +126,7 @@ def write_segment(folder: Path, entries: Iterable[Entry], first: int, last: int)
         draft.rename(path)
         sync_folder(folder)
     except OSError as exc:
+        with contextlib.suppress(OSError):
+            draft.unlink()  # A disk that is full gets back what was begun.
         raise Unavailable(f"The segment {path} cannot be written: {exc.strerror}.") from exc
     return path

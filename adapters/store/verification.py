@@ -39,11 +39,8 @@ async def verify_record(transactions: Transactions, archive: Path, trust: Trust)
         Unavailable: something cannot be read.
     """
     tables = await transactions.read(lambda tx: tables_of(tx.rows))
-    first = await transactions.read(lambda tx: tx.rows.log.after(BEFORE_ALL, 1))
-    begins = first[0].seq if first else 1
-    kept = [segment for segment in segments_in(archive) if segment.first < begins]
     run, books = _Run(trust), Books()
-    async for page in _pages(transactions, kept):
+    async for page in walk(transactions, archive):
         if not await asyncio.to_thread(run.take, page, books):
             break
     report = run.end()
@@ -146,14 +143,31 @@ def page_after(seq: int) -> Callable[[Transaction], Sequence[Entry]]:
     return lambda tx: tx.rows.log.after(seq, PAGE)
 
 
-def _whole(path: Path) -> Sequence[Entry]:
-    return list(read_lines(path))
+async def walk(transactions: Transactions, archive: Path) -> AsyncIterator[Sequence[Entry]]:
+    """Yield every entry that there is, archived ones first; what leaves meanwhile is read from its file.
 
-
-async def _pages(transactions: Transactions, kept: Sequence[Segment]) -> AsyncIterator[Sequence[Entry]]:
-    for segment in kept:
-        yield await asyncio.to_thread(_whole, segment.path)
-    last = kept[-1].last if kept else BEFORE_ALL
+    Raises:
+        Invalid: an archived file holds something that is no entry.
+        Unavailable: something cannot be read.
+    """
+    first = await transactions.read(lambda tx: tx.rows.log.after(BEFORE_ALL, 1))
+    begins = first[0].seq if first else 1
+    last = begins - 1
+    for segment in [segment for segment in segments_in(archive) if segment.first < begins]:
+        yield await asyncio.to_thread(_rest, segment.path, BEFORE_ALL)
+        last = segment.last
     while page := await transactions.read(page_after(last)):
+        left = _left_since(archive, last + 1) if page[0].seq != last + 1 else None
+        if left is not None:
+            page = await asyncio.to_thread(_rest, left.path, last) or page
         yield page
         last = page[-1].seq
+
+
+def _left_since(archive: Path, seq: int) -> Segment | None:
+    """Return the file that entry *seq* has moved to; None when it is in none."""
+    return next((each for each in segments_in(archive) if each.first <= seq <= each.last), None)
+
+
+def _rest(path: Path, after: int) -> Sequence[Entry]:
+    return [entry for entry in read_lines(path) if entry.seq > after]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from adapters.store.keeping import archive, replace_lost_key, rotate, vouch
+from adapters.store.archiving import archive
+from adapters.store.keeping import replace_lost_key, rotate, vouch
 from adapters.store.opening import Store, open_store
 from adapters.store.segments import as_line, segments_in
 from adapters.store.signing import (
