@@ -41,6 +41,9 @@ class Method(StrEnum):
     POST = "chat.postMessage"
     POST_EPHEMERAL = "chat.postEphemeral"
     UPDATE = "chat.update"
+    START_STREAM = "chat.startStream"
+    APPEND_STREAM = "chat.appendStream"
+    STOP_STREAM = "chat.stopStream"
     HISTORY = "conversations.history"
     REPLIES = "conversations.replies"
     USER = "users.info"
@@ -67,6 +70,9 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.POST: ("chat:write",),
         Method.POST_EPHEMERAL: ("chat:write",),
         Method.UPDATE: ("chat:write",),
+        Method.START_STREAM: ("chat:write",),
+        Method.APPEND_STREAM: ("chat:write",),
+        Method.STOP_STREAM: ("chat:write",),
         Method.HISTORY: ("channels:history", "groups:history"),
         Method.REPLIES: ("channels:history", "groups:history"),
         Method.USER: ("users:read", "users:read.email"),

@@ -1,14 +1,16 @@
 """The port `Chat` on Slack's Web API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from adapters.slack.api import Installation, Method, SlackApi
+from adapters.slack.errors import may_pass
 from adapters.slack.first_cards import FirstCards
 from adapters.slack.pace import Edits, Pace
+from adapters.slack.streams import Streams, is_titled
 from adapters.slack.uploads import share
 from adapters.slack.views.blocks import PARAGRAPH, sections
 from adapters.slack.views.card import card_blocks, card_text, shows_whole
@@ -20,7 +22,7 @@ from bot.domain.approval import Question
 from bot.domain.attachment import Attachment, is_named_after
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
-from bot.domain.errors import RateLimited, Unavailable, Unclear
+from bot.domain.errors import Unavailable, Unclear
 from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 
@@ -51,6 +53,7 @@ class _Message(BaseModel):
     ts: str
     user: str | None = None
     bot_id: str | None = None
+    text: str = ""
     metadata: _Metadata | None = None
     files: tuple[_File, ...] = ()
 
@@ -78,6 +81,7 @@ class SlackChat:
         self._pace = pace
         self._sleep = sleep
         self._edits = Edits(pace, self._edit)
+        self._streams = Streams(api, installation, pace, sleep=sleep)
         self._first_cards = FirstCards(
             self._post_card,
             lambda channel, key: self.find_card(channel, key=key),
@@ -139,6 +143,29 @@ class SlackChat:
         async with self._pace.turn(ref.channel):
             await self._send_edit(ref, document_text(document), document_blocks(document))
 
+    async def begin_stream(self, thread: CardRef, lines: Sequence[str], *, reader: SlackUserId) -> CardRef:
+        """Begin a message that grows; one whose answer was lost is looked for."""
+        try:
+            return await self._streams.begin(thread, lines, reader)
+        except Unclear as exc:
+            found = await self.find_stream(thread, lines[0])
+            if found is None:
+                raise Unavailable(f"Slack did not say whether it began a message: {exc}") from exc
+            return found
+
+    async def find_stream(self, thread: CardRef, title: str) -> CardRef | None:
+        found = None
+        async for message in self._messages(Method.REPLIES, channel=thread.channel, ts=thread.ts):
+            if self._is_ours(message) and _key_of(message) is None and is_titled(message.text, title):
+                found = CardRef(channel=thread.channel, ts=message.ts)  # A thread is read oldest first.
+        return found
+
+    async def grow(self, ref: CardRef, lines: Sequence[str]) -> None:
+        await self._streams.grow(ref, lines)
+
+    async def end_stream(self, ref: CardRef, lines: Sequence[str], *, key: str) -> None:
+        await self._streams.end(ref, lines, _metadata(key))
+
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
         said = sentence(text)
         paragraphs = [said] if len(said) <= PARAGRAPH else pieces(text, PARAGRAPH)
@@ -169,9 +196,7 @@ class SlackChat:
     async def _post(
         self, channel: str, text: str, blocks: object, *, key: str, thread_ts: str | None = None
     ) -> CardRef:
-        body = _message(channel, text, blocks) | {
-            "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
-        }
+        body = _message(channel, text, blocks) | {"metadata": _metadata(key)}
         if thread_ts is not None:
             body["thread_ts"] = thread_ts
         async with self._pace.turn(channel):
@@ -198,7 +223,7 @@ class SlackChat:
         attempts = AsyncRetrying(
             stop=stop_after_attempt(EDIT_ATTEMPTS),
             wait=wait_exponential(multiplier=0.5, max=5) + wait_random(0, 0.5),
-            retry=retry_if_exception(_may_pass),
+            retry=retry_if_exception(may_pass),
             sleep=self._sleep,
             reraise=True,
         )
@@ -237,9 +262,8 @@ def _message(channel: str, text: str, blocks: object) -> dict[str, object]:
     return {"channel": channel, "text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
 
 
-def _may_pass(error: BaseException) -> bool:
-    """A limit was waited out already, and a refusal stays one."""
-    return isinstance(error, Unclear | Unavailable) and not isinstance(error, RateLimited)
+def _metadata(key: str) -> dict[str, object]:
+    return {"event_type": EVENT_TYPE, "event_payload": {"key": key}}
 
 
 def _page(answer: Mapping[str, object]) -> _Page:

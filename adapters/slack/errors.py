@@ -21,7 +21,15 @@ from bot.domain.errors import (
 _DEFAULT_WAIT_S = 30  # Slack names the wait in a header; without one this is its own example.
 
 _NOT_FOUND = frozenset(
-    {"message_not_found", "thread_not_found", "user_not_found", "users_not_found", "no_such_subteam"}
+    {
+        "message_not_found",
+        "message_not_in_streaming_state",
+        "no_such_subteam",
+        "stopped_by_user",
+        "thread_not_found",
+        "user_not_found",
+        "users_not_found",
+    }
 )
 _SLACKS_FAULT = frozenset(
     {"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"}
@@ -51,6 +59,11 @@ class NeedsAPerson(Unavailable):
 
 class ChannelUnknown(NeedsAPerson):
     """The channel does not exist, or is a private one that the bot is not in: Slack does not say which."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Say whether another try may help: a limit was waited out already, and a refusal stays one."""
+    return isinstance(error, Unclear | Unavailable) and not isinstance(error, RateLimited)
 
 
 def translated(method: str, error: Exception, *, is_write: bool) -> HandrailError:

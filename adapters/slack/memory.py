@@ -1,6 +1,6 @@
 """The twins of chat and directory in memory: what was posted is there to be read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -9,7 +9,7 @@ from bot.domain.approval import Question
 from bot.domain.attachment import Attachment
 from bot.domain.card import Card, CardRef
 from bot.domain.document import Document
-from bot.domain.errors import NotFound, Refused
+from bot.domain.errors import Invalid, NotFound, Refused
 from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 from bot.domain.person import Person
@@ -62,6 +62,9 @@ class MemoryChat:
     replies: list[Reply] = field(default_factory=list)
     attached: list[Attached] = field(default_factory=list)
     documents: dict[CardRef, Posted] = field(default_factory=dict)
+    streams: dict[CardRef, list[str]] = field(default_factory=dict)
+    """What each message that grew said, line by line."""
+    growing: set[CardRef] = field(default_factory=set)
     document_edits: list[CardRef] = field(default_factory=list)
     told: list[Whisper] = field(default_factory=list)
     opened: list[tuple[str, Document]] = field(default_factory=list)
@@ -118,8 +121,36 @@ class MemoryChat:
     async def update_document(self, ref: CardRef, document: Document) -> None:
         if ref not in self.documents:
             raise NotFound(f"There is no document {ref.ts} in {ref.channel}.")
+        if ref in self.growing:
+            raise Invalid(f"Document {ref.ts} in {ref.channel} still grows.")
         self.documents[ref] = replace(self.documents[ref], document=document)
         self.document_edits.append(ref)
+
+    async def begin_stream(self, thread: CardRef, lines: Sequence[str], *, reader: SlackUserId) -> CardRef:
+        ref = await self.post_document(
+            thread.channel, Document(title=lines[0], sections=()), key="", thread_ts=thread.ts
+        )
+        self.streams[ref] = [*lines]
+        self.growing.add(ref)
+        return ref
+
+    async def find_stream(self, thread: CardRef, title: str) -> CardRef | None:
+        wanted = (thread.channel, "", thread.ts, title)
+        known = ((r, self.documents[r]) for r in reversed(self.streams))
+        return next(
+            (r for r, one in known if (r.channel, one.key, one.thread_ts, one.document.title) == wanted), None
+        )
+
+    async def grow(self, ref: CardRef, lines: Sequence[str]) -> None:
+        if ref not in self.growing:
+            raise NotFound(f"Document {ref.ts} in {ref.channel} grows no more.")
+        self.streams[ref] += lines
+
+    async def end_stream(self, ref: CardRef, lines: Sequence[str], *, key: str) -> None:
+        if ref in self.growing:
+            self.growing.remove(ref)
+            self.streams[ref] += lines
+            self.documents[ref] = replace(self.documents[ref], key=key)
 
     async def tell(self, channel: str, user: SlackUserId, text: str, *, thread_ts: str | None = None) -> None:
         self.told.append(Whisper(channel, user, text, thread_ts))

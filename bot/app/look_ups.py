@@ -1,10 +1,10 @@
 """Answer what a model looks up while it answers a question: the investigation's tools, few and bounded."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from bot.app.findings import Found, Question
 from bot.app.tools import ask_tools, enveloped
@@ -29,13 +29,24 @@ _TOOLS: Final = {
 }
 
 
+OnLookUp: TypeAlias = Callable[[LookUp], None]
+"""Is told of each look-up that is made, before it is made."""
+
+
+def silently(look_up: LookUp) -> None:
+    """Nobody watches."""
+
+
 class LookUps:
     """The look-ups of one question. `results` holds whatever the model has seen."""
 
-    def __init__(self, world: World, question: Question, asked: WordsAsked) -> None:
+    def __init__(
+        self, world: World, question: Question, asked: WordsAsked, *, on_look_up: OnLookUp = silently
+    ) -> None:
         self._world = world
         self._question = question
         self._asked = asked
+        self._on_look_up = on_look_up
         self._turn = asyncio.Lock()  # A model asks for several at once, and each number is given once.
         self.made = 0
         self.results: list[ToolResult] = []
@@ -54,6 +65,7 @@ class LookUps:
         narrowed = self._narrowed(look_up)
         if isinstance(narrowed, str):
             return [self._nothing(look_up, narrowed)]
+        self._on_look_up(look_up)
         asked = [(narrowed, tool) for tool in _TOOLS[look_up.tool]]
         return await ask_tools(self._world, asked, after=len(self.results))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from bot.app.commands.finding import where
 from bot.app.findings import Question
-from bot.app.look_ups import LookUps
+from bot.app.look_ups import LookUps, OnLookUp, silently
 from bot.app.opinion import harmless
 from bot.app.prompting import LONGEST_TITLE, question_of, services_near
 from bot.app.tools import clean_line
@@ -42,6 +42,8 @@ class Responded:
     """What people read."""
 
     document: Document
+    sentences: tuple[str, ...]
+    """The answer itself, each sentence checked."""
     is_known: bool
     """At least one sentence of an answer is left."""
 
@@ -60,13 +62,14 @@ async def respond(
     words: str,
     *,
     deadline_s: float = DEADLINE_S,
+    on_look_up: OnLookUp = silently,
 ) -> Responded | Silent:
     """Return the checked answer to *words*, or why there is none."""
     if await _asked_before(world, record) >= MOST_QUESTIONS:
         return Silent(f"{MOST_QUESTIONS} questions were asked about this incident already")
     question = _question(world, record)
     asked = _asked(world, record, question, words, within_s=max(0.1, deadline_s - 2 * MARGIN_S))
-    look_ups = LookUps(world, question, asked)
+    look_ups = LookUps(world, question, asked, on_look_up=on_look_up)
     said: Replied | NoDiagnosis
     try:
         async with asyncio.timeout(deadline_s):
@@ -82,7 +85,17 @@ async def respond(
     if grounded is None or isinstance(said, NoDiagnosis):
         return Silent(said.words if isinstance(said, NoDiagnosis) else "")
     document = _document(world, asked, said, grounded, look_ups)
-    return Responded(document, is_known=grounded.outcome is ReplyOutcome.ANSWERED)
+    told = tuple(line.text for line in document.sections[0].lines)
+    return Responded(document, told, is_known=grounded.outcome is ReplyOutcome.ANSWERED)
+
+
+def title_of(world: World, words: str) -> str:
+    """Return what stands above the answer to *words*."""
+    return f"You asked: {harmless(world, _shown(world, words))}"
+
+
+def _shown(world: World, words: str) -> str:
+    return clean_line(world, words)[:LONGEST_QUESTION]
 
 
 async def _asked_before(world: World, record: IncidentRecord) -> int:
@@ -113,7 +126,7 @@ def _asked(
         incident=record.id,
         service=name,
         title=Redacted(clean_line(world, record.incident.title)[:LONGEST_TITLE]),
-        question=Redacted(clean_line(world, words)[:LONGEST_QUESTION]),
+        question=Redacted(_shown(world, words)),
         onset=question.onset.end,
         now=world.clock.now(),
         candidates=tuple(candidate for candidate, _ in question.suspects),
@@ -184,7 +197,7 @@ def _document(
         were = "sentence was" if count == 1 else "sentences were"
         notes.append(f"{count} {were} left out: not backed by what was looked up, or telling what to do.")
     return Document(
-        title=f"You asked: {harmless(world, asked.question)}",
+        title=title_of(world, asked.question),
         sections=(*sections, Section(heading="How it came about", lines=lines(notes))),
     )
 

@@ -16,11 +16,11 @@ from bot.app.world import QUESTIONS_AT_ONCE
 from bot.domain.card import CardRef
 from bot.domain.diagnosis import Claim, NoDiagnosis, Silence
 from bot.domain.document import Document
-from bot.domain.errors import Unavailable, Unclear
+from bot.domain.errors import Invalid, Unavailable, Unclear
 from bot.domain.person import Person
 from bot.domain.reply import LookUp, LookUpTool, Replied, Reply, ReplyOutcome, WordsAsked
 from bot.ports import LookingUp, Respondent
-from tests.app.world import CHANNEL, DANA, DEPLOY_TOKEN, EVE, Bot, a_bot
+from tests.app.world import CHANNEL, DANA, DEPLOY_TOKEN, EVE, Bot, FakeChat, a_bot
 from tests.builders import INCIDENT, an_incident
 
 CHANGES = LookUp(tool=LookUpTool.LIST_CHANGES, service="checkout", minutes=1440)
@@ -63,6 +63,35 @@ class Asking:
         """What is on record of the questions."""
         entries = await self.bot.entries(INCIDENT)
         return [json.loads(entry.body) for entry in entries if entry.act == QUESTION_ASKED]
+
+
+class Patient(ScriptedRespondent):
+    """Looks things up, and answers once the thread says that *told* of them were made."""
+
+    def __init__(self, answer: Reply, *look_ups: LookUp, told: int) -> None:
+        super().__init__(answer, *look_ups)
+        self._told = asyncio.Semaphore(0)
+        self._awaited = told
+
+    def watch(self, chat: FakeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+        grow = chat.grow
+
+        async def watched(ref: CardRef, lines: Sequence[str]) -> None:
+            await grow(ref, lines)
+            for _ in lines:
+                self._told.release()
+
+        monkeypatch.setattr(chat, "grow", watched)
+
+    async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
+        said = await super().reply(asked, look_up)
+        for _ in range(self._awaited):
+            await self._told.acquire()
+        return said
+
+
+async def _refused(*_: object, **__: object) -> CardRef:
+    raise Invalid("Slack refused chat.startStream (unknown_method).")
 
 
 async def asking(respondent: Respondent | None, bot: Bot | None = None) -> Asking:
@@ -200,11 +229,99 @@ async def test_a_lost_answer_to_the_first_post_is_looked_for(monkeypatch: pytest
         await post(*args, **kwargs)  # type: ignore[arg-type]
         raise Unclear("the answer was lost")
 
+    monkeypatch.setattr(at.bot.chat, "begin_stream", _refused)
     monkeypatch.setattr(at.bot.chat, "post_document", loses)
     await at.ask("did checkout change today?")
 
     (text,) = at.answers
     assert "Version 42 of checkout was deployed. [E1]" in text
+
+
+async def test_the_message_grows_by_each_look_up_and_by_checked_sentences_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_call = LookUp(tool=LookUpTool.WHO_IS_ON_CALL)
+    unchecked = a_sentence(quote="never written down")
+    model = Patient(an_answer(a_sentence(), unchecked), CHANGES, on_call, told=2)
+    at = await asking(model)
+    model.watch(at.bot.chat, monkeypatch)
+    await at.ask("did checkout change today?")
+
+    ((ref, grown),) = at.bot.chat.streams.items()
+    assert [
+        "You asked: did checkout change today?",
+        "Looking…",
+        "Looking at the changes of checkout…",
+        "Looking at who is on call…",
+        "Version 42 of checkout was deployed. [E1]",
+    ] == grown
+    assert [ref] == at.bot.chat.document_edits
+    (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+
+
+async def test_what_was_not_offered_is_not_told_as_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    billing = LookUp(tool=LookUpTool.LIST_CHANGES, service="<!channel> billing")
+    model = Patient(an_answer(), billing, CHANGES, told=1)
+    at = await asking(model)
+    model.watch(at.bot.chat, monkeypatch)
+    await at.ask("did billing change today?")
+
+    (grown,) = at.bot.chat.streams.values()
+    assert ["Looking at the changes of checkout…"] == grown[2:3]
+
+
+async def test_where_slack_refuses_that_a_message_grows_one_is_edited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = await asking(ScriptedRespondent(an_answer(a_sentence()), CHANGES))
+    monkeypatch.setattr(at.bot.chat, "begin_stream", _refused)
+    await at.ask("did checkout change today?")
+
+    (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+    assert {} == at.bot.chat.streams
+
+
+async def test_when_slack_takes_no_growth_the_answer_comes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at = await asking(ScriptedRespondent(an_answer(a_sentence()), CHANGES))
+    monkeypatch.setattr(at.bot.chat, "grow", _refused)
+    await at.ask("did checkout change today?")
+
+    (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+
+
+async def test_a_silent_model_ends_the_message_that_grew() -> None:
+    at = await asking(ScriptedRespondent(Silence.OVERLOADED))
+    await at.ask("did checkout change today?")
+
+    assert (1, set()) == (len(at.bot.chat.streams), at.bot.chat.growing)
+    (text,) = at.answers
+    assert "No model answered" in text
+
+
+async def test_after_a_crash_in_the_middle_the_message_that_grew_is_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Crash(Exception):
+        """The process ends."""
+
+    async def crashes(*_: object, **__: object) -> None:
+        raise Crash
+
+    at = await asking(ScriptedRespondent(an_answer(a_sentence()), CHANGES))
+    with monkeypatch.context() as patched:
+        patched.setattr(at.bot.chat, "end_stream", crashes)
+        with pytest.raises(Crash):
+            await at.ask("did checkout change today?", key="the same")
+    await at.ask("did checkout change today?", key="the same")
+
+    (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+    assert set() == at.bot.chat.growing
 
 
 async def test_an_incident_has_only_so_many_questions() -> None:

@@ -13,7 +13,7 @@ from adapters.slack.chat import SlackChat
 from adapters.slack.memory import MemoryChat
 from adapters.slack.pace import Pace
 from bot.domain.card import CardRef
-from bot.domain.errors import Invalid, NotFound, RateLimited, Refused, Unavailable, Unclear
+from bot.domain.errors import HandrailError, Invalid, NotFound, RateLimited, Refused, Unavailable, Unclear
 from bot.ports import Chat
 from tests.contracts.sandbox_slack_builders import ALICE, CLOSED_ROOM, INCIDENTS, OTHERS, a_workspace
 from tests.slack_builders import ONCALL, a_card, a_document, an_offer, labels
@@ -61,7 +61,7 @@ async def slack(time: FastTime) -> AsyncIterator[SandboxSlack]:
 
 @pytest.fixture
 async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
-    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=2) as api:
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=60) as api:
         yield api
 
 
@@ -108,6 +108,83 @@ async def test_an_edited_document_stands_where_it_was_posted(chat: SlackChat, sl
 
     (message,) = slack.messages(INCIDENTS)
     assert (posted.ts, True) == (message.ts, "The storm is over" in message.shown_text)
+
+
+async def test_a_message_grows_takes_no_edit_before_its_end_and_is_found_by_its_key_then(
+    bench: Bench,
+) -> None:
+    thread = await bench.chat.post_document(INCIDENTS, a_document(), key="card:1")
+    ref = await bench.chat.begin_stream(thread, ("You asked: why?", "Looking…"), reader=ONCALL)
+    assert ref == await bench.chat.find_stream(thread, "You asked: why?")
+    assert await bench.chat.find_stream(thread, "You asked: when?") is None
+    await bench.chat.grow(ref, ["Looking at the changes of checkout…"])
+    with pytest.raises(Invalid):
+        await bench.chat.update_document(ref, a_document())
+    assert await bench.chat.find_document(INCIDENTS, key="asked:1", thread_ts=thread.ts) is None
+
+    for _ in range(2):
+        await bench.chat.end_stream(ref, ["It was 42."], key="asked:1")
+
+    assert ref == await bench.chat.find_document(INCIDENTS, key="asked:1", thread_ts=thread.ts)
+    assert await bench.chat.find_stream(thread, "You asked: why?") is None
+    with pytest.raises(NotFound):
+        await bench.chat.grow(ref, ["And more."])
+    await bench.chat.update_document(ref, a_document())
+
+
+async def test_what_grew_says_each_line_once_and_nothing_in_it_is_markup(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    thread = await chat.post_document(INCIDENTS, a_document(), key="card:1")
+    ref = await chat.begin_stream(thread, ("You asked: <!channel> *why*?",), reader=ONCALL)
+    await chat.grow(ref, ["[here](https://evil.example)"])
+    slack.fail("chat.stopStream", drop_answer=True)
+    await chat.end_stream(ref, ["It was 42."], key="asked:1")
+
+    said = _at(slack, ref).text.split("\n\n")
+    assert ["You asked: &lt;!channel&gt; ∗why∗?", "[here] (https://evil.example)", "It was 42.", ""] == said
+    (begun,) = [call.args for call in slack.calls if call.method == "chat.startStream"]
+    assert ("T0SANDBOX", ONCALL, thread.ts) == (
+        begun["recipient_team_id"],
+        begun["recipient_user_id"],
+        begun["thread_ts"],
+    )
+
+
+async def test_a_message_whose_beginning_was_lost_is_looked_for_and_not_begun_again(
+    chat: SlackChat, slack: SandboxSlack
+) -> None:
+    thread = await chat.post_document(INCIDENTS, a_document(), key="card:1")
+    slack.fail("chat.startStream", drop_answer=True)
+
+    ref = await chat.begin_stream(thread, ("You asked: why & when?",), reader=ONCALL)
+
+    assert [ref.ts] == [message.ts for message in slack.thread(INCIDENTS, thread.ts)][1:]
+
+
+@pytest.mark.parametrize("error", ["unknown_method", "channel_type_not_supported", "restricted_action"])
+async def test_a_workspace_where_no_message_grows_says_so_at_once(
+    error: str, chat: SlackChat, slack: SandboxSlack
+) -> None:
+    thread = await chat.post_document(INCIDENTS, a_document(), key="card:1")
+    slack.fail("chat.startStream", error=error)
+
+    with pytest.raises(HandrailError, match=error):
+        await chat.begin_stream(thread, ("You asked: why?",), reader=ONCALL)
+    assert 1 == len(slack.thread(INCIDENTS, thread.ts))
+
+
+async def test_what_slack_ended_by_itself_is_ended_and_may_be_edited(
+    chat: SlackChat, slack: SandboxSlack, time: FastTime
+) -> None:
+    thread = await chat.post_document(INCIDENTS, a_document(), key="card:1")
+    ref = await chat.begin_stream(thread, ("You asked: why?",), reader=ONCALL)
+    time.now += 301
+
+    await chat.end_stream(ref, ["It was 42."], key="asked:1")
+    await chat.update_document(ref, a_document(title="It was 42."))
+
+    assert "It was 42." in _at(slack, ref).shown_text
 
 
 async def test_a_posted_card_is_found_by_its_key(bench: Bench) -> None:
@@ -284,10 +361,10 @@ async def test_cards_keep_their_order_while_slack_fails_and_their_callers_leave(
 
 
 async def test_a_reply_that_hangs_is_unclear(us: Installation, slack: SandboxSlack, time: FastTime) -> None:
-    slack.fail("chat.postMessage", delay=5.0)
+    slack.fail("chat.postMessage", delay=10.0)
     card = CardRef(channel=INCIDENTS, ts="1.000001")
 
-    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=0.2) as api:
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=1) as api:
         chat = SlackChat(api, us, pace=time.pace())
         with pytest.raises(Unclear):
             await chat.reply(card, a_document(), key="k")

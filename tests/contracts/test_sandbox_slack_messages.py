@@ -1,5 +1,7 @@
 """What an app may post, edit and read in the sandbox Slack, driven by Slack's own client."""
 
+from typing import Any
+
 import pytest
 from slack_sdk.errors import SlackApiError
 
@@ -183,3 +185,59 @@ async def test_reactions_pins_topics_and_bookmarks_are_kept_once(slack: SandboxS
     info = await client.conversations_info(channel=INCIDENTS)
     assert "sev2: investigating" == info["channel"]["topic"]["value"]
     assert (("eyes", BOT),) == slack.messages(INCIDENTS)[0].reactions
+
+
+async def test_a_stream_stands_in_a_thread_and_grows_until_it_is_stopped(slack: SandboxSlack) -> None:
+    client = a_client(slack)
+    root = (await client.chat_postMessage(channel=INCIDENTS, text="root"))["ts"]
+    where: dict[str, Any] = {"channel": INCIDENTS, "thread_ts": root}
+    reader: dict[str, Any] = {"recipient_team_id": slack.config.team_id, "recipient_user_id": ALICE}
+
+    assert "missing_recipient_team_id" == await refusal(client.chat_startStream(**where))
+    assert "missing_recipient_user_id" == await refusal(
+        client.chat_startStream(**where, recipient_team_id=slack.config.team_id)
+    )
+    assert "thread_not_found" == await refusal(
+        client.chat_startStream(channel=INCIDENTS, thread_ts="1.000001", **reader)
+    )
+    ts = (await client.chat_startStream(**where, **reader, markdown_text="One. "))["ts"]
+    at = {"channel": INCIDENTS, "ts": ts}
+    await client.chat_appendStream(**at, markdown_text="Two. ")
+    assert "no_text" == await refusal(client.chat_appendStream(**at))
+    assert "msg_too_long" == await refusal(client.chat_appendStream(**at, markdown_text="x" * 12_001))
+    assert "streaming_state_conflict" == await refusal(client.chat_update(**at, text="no"))
+    assert "cant_delete_message" == await refusal(client.chat_delete(**at))
+
+    key = {"event_type": "answer", "event_payload": {"key": "1"}}
+    await client.chat_stopStream(**at, markdown_text="Three.", blocks=[a_section("foot")], metadata=key)
+
+    message = slack.messages(INCIDENTS)[-1]
+    assert (root, "One. Two. Three.", key) == (message.thread_ts, message.text, message.metadata)
+    assert "message_not_in_streaming_state" == await refusal(client.chat_stopStream(**at))
+    assert "message_not_in_streaming_state" == await refusal(
+        client.chat_appendStream(**at, markdown_text="Four.")
+    )
+    assert "message_not_owned_by_app" == await refusal(
+        client.chat_stopStream(channel=INCIDENTS, ts=(await slack.say(ALICE, INCIDENTS, "mine")).ts)
+    )
+    await client.chat_update(**at, text="edited")
+    assert "edited" == slack.messages(INCIDENTS)[-2].text
+
+
+async def test_a_stream_that_is_not_stopped_ends_by_itself(slack: SandboxSlack, clock: ManualClock) -> None:
+    client = a_client(slack)
+    root = (await client.chat_postMessage(channel=INCIDENTS, text="root"))["ts"]
+    ts = (
+        await client.chat_startStream(
+            channel=INCIDENTS,
+            thread_ts=root,
+            recipient_team_id=slack.config.team_id,
+            recipient_user_id=ALICE,
+            markdown_text="One.",
+        )
+    )["ts"]
+    clock.now += 301
+
+    late = client.chat_appendStream(channel=INCIDENTS, ts=ts, markdown_text="Two.")
+    assert "message_not_in_streaming_state" == await refusal(late)
+    await client.chat_update(channel=INCIDENTS, ts=ts, text="edited")

@@ -35,9 +35,12 @@ async def test_a_model_answers_in_the_thread_and_a_command_when_it_is_silent(tmp
         }
         async with running(tmp_path, settings=settings) as rig:
             _, card = await rig.offered()
-            replies = await answered(rig, "did checkout change today?", card.ts, "The record says: C1 deploy")
-            assert not any("Looking…" in reply for reply in replies)
-            assert any("What it rests on" in reply and "[E1]" in reply for reply in replies)
+            replies = await answered(rig, "did checkout change today?", card.ts, "What it rests on")
+            assert not any("Looking" in reply for reply in replies)
+            assert any("The record says: C1 deploy" in reply and "[E1]" in reply for reply in replies)
+
+            streamed = [call.method for call in rig.slack.calls if call.method.endswith("Stream")]
+            assert ("chat.startStream", "chat.stopStream") == (streamed[0], streamed[-1])
 
             model.default = Behaviour.SERVER_ERROR
             replies = await answered(rig, "who is on call?", card.ts, "No model answered")

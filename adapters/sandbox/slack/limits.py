@@ -9,6 +9,7 @@ MESSAGE_ATTACHMENTS = 100
 MESSAGE_TEXT_CUT = 40_000  # chat.postMessage cuts longer text; it does not refuse it.
 EDITED_TEXT = 4_000  # chat.update and chat.postEphemeral refuse longer text with msg_too_long.
 METADATA_BYTES = 16_384
+STREAM_S = 300.0  # Undocumented: Slack ends a stream by itself after some 5 minutes (python-slack-sdk, 1859).
 VIEW_BYTES = 250_000
 
 SECTION_TEXT = 3_000

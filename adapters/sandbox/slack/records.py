@@ -17,7 +17,8 @@ class Message:
     """One message as Slack stores it; *only_to* makes it an ephemeral one.
 
     *user* is the author (the app's bot user for its own), *blocks* are Block Kit objects with their ids
-    filled in, *edited_at* is the ts of the last edit that shows as "edited", *revision* counts every change.
+    filled in, *edited_at* is the ts of the last edit that shows as "edited", *streams_until* when Slack
+    ends by itself what the app still writes (None: it is written), *revision* counts every change.
     """
 
     channel: str
@@ -34,12 +35,17 @@ class Message:
     edited_at: str | None = None
     only_to: str | None = None
     by_app: bool = False
+    streams_until: float | None = None
     revision: int = 0
 
     @property
     def is_reply(self) -> bool:
         """Whether the message stands in a thread under another one."""
         return self.thread_ts is not None and self.thread_ts != self.ts
+
+    def is_streaming(self, now: float) -> bool:
+        """Whether the app may append to it, and must not edit it."""
+        return self.streams_until is not None and now < self.streams_until
 
     @property
     def shown_text(self) -> str:

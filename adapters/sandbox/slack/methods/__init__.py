@@ -10,7 +10,7 @@ from ..arguments import Arguments
 from ..limits import Rate
 from ..wire import JsonObject
 from ..workspace import Workspace
-from . import channels, chat, extras, files, people, views
+from . import channels, chat, extras, files, people, streams, views
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "blocks.validate": Method(views.validate, None, limits.SPECIAL),
         "bookmarks.add": Method(extras.add_bookmark, "bookmarks:write", limits.TIER_2),
         "bookmarks.list": Method(extras.list_bookmarks, "bookmarks:read", limits.TIER_3),
+        "chat.appendStream": Method(streams.append, "chat:write", limits.TIER_4),
         "chat.delete": Method(chat.delete, "chat:write", limits.TIER_3),
         "chat.getPermalink": Method(chat.permalink, None, limits.SPECIAL),
         "chat.postEphemeral": Method(chat.post_ephemeral, "chat:write", limits.TIER_4),
         "chat.postMessage": Method(chat.post, "chat:write", limits.SPECIAL),
+        "chat.startStream": Method(streams.start, "chat:write", limits.TIER_2),
+        "chat.stopStream": Method(streams.stop, "chat:write", limits.TIER_2),
         "chat.update": Method(chat.update, "chat:write", limits.TIER_3),
         "conversations.create": Method(channels.create, "channels:manage", limits.TIER_2),
         "conversations.history": Method(channels.history, "channels:history", limits.TIER_3),

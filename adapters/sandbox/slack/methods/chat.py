@@ -15,9 +15,9 @@ from .content import content_of
 
 def post(workspace: Workspace, args: Arguments) -> JsonObject:
     """chat.postMessage."""
-    channel = _writable(workspace, args.required("channel"))
+    channel = posted_into(workspace, args.required("channel"))
     content = content_of(args, most_text=None)
-    thread_ts = _thread(workspace, channel, args.text("thread_ts"))
+    thread_ts = thread_of(workspace, channel, args.text("thread_ts"))
     wait = workspace.buckets.take(("posting", channel.id), limits.POSTING)
     if wait is not None:
         raise SlackRefusedError("ratelimited", retry_after=wait)
@@ -45,6 +45,8 @@ def update(workspace: Workspace, args: Arguments) -> JsonObject:
     message = workspace.messages.get(channel.id, args.required("ts"))
     if not message.by_app:
         raise SlackRefusedError("cant_update_message")
+    if message.is_streaming(workspace.clock()):
+        raise SlackRefusedError("streaming_state_conflict")
     content = content_of(args, most_text=limits.EDITED_TEXT)
     changed = workspace.messages.replace(
         replace(
@@ -53,6 +55,7 @@ def update(workspace: Workspace, args: Arguments) -> JsonObject:
             blocks=content.blocks,
             attachments=content.attachments,
             metadata=content.metadata if "metadata" in args.values else message.metadata,
+            streams_until=None,
             edited_at=message.edited_at if content.blocks else workspace.messages.next_ts(),
         )
     )
@@ -68,7 +71,7 @@ def delete(workspace: Workspace, args: Arguments) -> JsonObject:
     """chat.delete: an app deletes only its own messages."""
     channel = workspace.channel(args.required("channel"))
     message = workspace.messages.get(channel.id, args.required("ts"))
-    if not message.by_app:
+    if not message.by_app or message.is_streaming(workspace.clock()):
         raise SlackRefusedError("cant_delete_message")
     workspace.messages.remove(message)
     return {"channel": channel.id, "ts": message.ts}
@@ -76,7 +79,7 @@ def delete(workspace: Workspace, args: Arguments) -> JsonObject:
 
 def post_ephemeral(workspace: Workspace, args: Arguments) -> JsonObject:
     """chat.postEphemeral: only one person sees it, and it cannot be edited afterwards."""
-    channel = _writable(workspace, args.required("channel"))
+    channel = posted_into(workspace, args.required("channel"))
     user = workspace.user(args.text("user"))
     if user.id not in workspace.members(channel):
         raise SlackRefusedError("user_not_in_channel")
@@ -107,7 +110,8 @@ def permalink(workspace: Workspace, args: Arguments) -> JsonObject:
     return {"channel": channel.id, "permalink": f"{workspace.base_url}{path}"}
 
 
-def _writable(workspace: Workspace, target: str) -> SlackChannel:
+def posted_into(workspace: Workspace, target: str) -> SlackChannel:
+    """Return the channel that is posted into, or refuse."""
     if target.startswith(("U", "W")):
         return workspace.direct_channel(workspace.user(target, error="channel_not_found"))
     channel = workspace.channel(target)
@@ -118,7 +122,8 @@ def _writable(workspace: Workspace, target: str) -> SlackChannel:
     raise SlackRefusedError("not_in_channel")
 
 
-def _thread(workspace: Workspace, channel: SlackChannel, thread_ts: str | None) -> str | None:
+def thread_of(workspace: Workspace, channel: SlackChannel, thread_ts: str | None) -> str | None:
+    """Return the root that is replied to, or refuse."""
     if thread_ts is None:
         return None
     root = workspace.messages.find(channel.id, thread_ts)
