@@ -116,6 +116,10 @@ def _untrusted(tx: Transaction, record: ProposalRecord) -> NotAdmitted | None:
     withdrawn = ProposalState.CANCELLED if record.state is ProposalState.APPROVED else None
     if why := tx.why_unsigned():
         return NotAdmitted(why=f"the record cannot be signed: {why}", state=withdrawn)
+    if faithful_plan(record) is None:
+        why = "the stored plan differs from the one approved"
+        tx.append(entries.tampered(why, record.incident, record.id))
+        return NotAdmitted(why=why, state=withdrawn)
     for approval in record.approvals:
         if not tx.is_ours(approval_statement(record, approval), approval.seal):
             why = f"the approval of {approval.user_id} does not carry our signature: the record was changed"

@@ -207,7 +207,9 @@ async def check_again(world: World, proposal: ProposalId) -> None:
     record = await world.gate.proposal(proposal)
     if record is None or record.state is not ProposalState.UNKNOWN:
         return
-    plan = Plan.from_bytes(record.plan)
+    plan = faithful_plan(record)
+    if plan is None:
+        return  # Those bytes, which nobody approved, do not say what to look at.
     check = plan.verify
     reading, told = await asyncio.gather(world.signals.read(check.signal), _target_says(world, record, plan))
     side = "healthy" if is_healthy(check, reading) else "not healthy"

@@ -254,7 +254,7 @@ def _recovery(
         case ProposalState.VERIFIED if last and recovery_of(record, proposals):
             said.append(f"Proven at {clock_time(last.changed_at)}: {last.reason}")
         case ProposalState.NOT_RECOVERED if last:
-            said.append(f"Not proven: {last.reason}")
+            said.append(f"What was run did not help: {last.reason}")
         case _:
             said.append("Handrail did not prove a recovery; see the pager for how the incident ended.")
     return said

@@ -290,7 +290,7 @@ def _outcome(last: ProposalRecord) -> str:
         case ProposalState.VERIFIED:
             return f"Recovered at {at}: {last.reason}"
         case ProposalState.NOT_RECOVERED:
-            return f"Did not recover: {last.reason}"
+            return f"Did not help: {last.reason}"
         case ProposalState.FAILED | ProposalState.UNKNOWN | ProposalState.UNDOING:
             return last.reason
         case ProposalState.EXPIRED:

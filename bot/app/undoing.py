@@ -6,6 +6,7 @@ from bot.app.freshness import basis_of, foreign_changes
 from bot.app.previewing import with_previews
 from bot.app.propose import after_earlier_attempts, under_policy
 from bot.app.world import World
+from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError, Unavailable
 from bot.domain.ids import ProposalId
 from bot.domain.on_record import OnRecord
@@ -22,10 +23,11 @@ async def propose_undo(world: World, proposal: ProposalId) -> None:
     """
     record = await world.gate.proposal(proposal)
     found = await world.gate.on_record(record.incident) if record is not None else None
-    if record is None or found is None or not _is_to_take_back(record, found):
+    tried = _to_take_back(record, found) if record is not None and found is not None else None
+    if record is None or found is None or tried is None:
         return
     try:
-        plan = await _undo_of(world, record, found)
+        plan = await _undo_of(world, record, tried, found)
         made = await world.gate.propose(plan)
     except HandrailError as exc:
         world.telemetry.degraded("proposal of the undo")
@@ -34,23 +36,28 @@ async def propose_undo(world: World, proposal: ProposalId) -> None:
     log.info("undo_proposed", proposal_id=made.id, undoes=proposal)
 
 
-def _is_to_take_back(record: ProposalRecord, found: OnRecord) -> bool:
-    """Say whether *record* is the last word on an open incident, did not help, and can be taken back."""
-    plan = Plan.from_bytes(record.plan)
+def _to_take_back(record: ProposalRecord, found: OnRecord) -> Plan | None:
+    """Return the plan of *record* if it is the last word on an open incident, did not help, and has an undo.
+
+    One whose bytes were changed is none: nobody has seen those steps.
+    """
+    plan = faithful_plan(record)
+    if plan is None:
+        return None
     has_begun = any(c.proposal_id == record.id and c.step_index >= UNDO_FROM for c in found.claims)
     is_last = bool(found.proposals) and found.proposals[-1].id == record.id
     is_open = found.record is not None and found.record.incident.is_open
     is_wanted = bool(plan.undo_steps) and plan.undoes is None and not has_begun
-    return record.state is ProposalState.NOT_RECOVERED and is_last and is_open and is_wanted
+    is_due = record.state is ProposalState.NOT_RECOVERED and is_last and is_open and is_wanted
+    return plan if is_due else None
 
 
-async def _undo_of(world: World, record: ProposalRecord, found: OnRecord) -> Plan:
-    """Return the plan that runs the undo's steps as they were shown with the plan that did not help.
+async def _undo_of(world: World, record: ProposalRecord, tried: Plan, found: OnRecord) -> Plan:
+    """Return the plan that runs the undo's steps as they were shown with *tried*, which did not help.
 
     Raises:
         Unavailable: its ground cannot be read.
     """
-    tried = Plan.from_bytes(record.plan)
     suspect = tried.basis.suspect if tried.basis else None
     basis = await basis_of(world, tried.service, await world.ledger.get(suspect) if suspect else None)
     names = ", ".join(approval.name for approval in record.approvals)

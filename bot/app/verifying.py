@@ -8,6 +8,8 @@ import structlog
 from bot.app.undoing import propose_undo, why_not_unasked
 from bot.app.watching import Sleep, watch
 from bot.app.world import World
+from bot.domain.approval import faithful_plan
+from bot.domain.audit import Act
 from bot.domain.execution import Claim, Result, StepOutcome
 from bot.domain.ids import ProposalId
 from bot.domain.plan import UNDO_FROM, Plan
@@ -34,17 +36,19 @@ async def verify(world: World, proposal: ProposalId, *, sleep: Sleep = asyncio.s
 
 async def _ended(world: World, record: ProposalRecord, sleep: Sleep) -> ProposalState:
     """Return how the proposal stands once its signal was watched."""
-    plan = Plan.from_bytes(record.plan)
+    plan = faithful_plan(record)
     undone = [
         claim
         for claim in await world.gate.claims(record.incident)
         if claim.proposal_id == record.id and claim.step_index >= UNDO_FROM
     ]
+    if plan is None:
+        return await _end_unproven(world, record, undone)
     if record.state is ProposalState.UNDOING and not _is_over(plan, undone):
         return record.state  # It has only just begun: its steps come first.
     seen = await watch(world.signals, world.clock, plan.verify, sleep=sleep)
     if undone:
-        state, detail = ProposalState.NOT_RECOVERED, f"{record.reason}; its undo ran, and then {seen.detail}"
+        state, detail = ProposalState.NOT_RECOVERED, f"{record.reason}; {_after_undo(seen)}"
     elif seen.result is Result.DONE:
         state, detail = ProposalState.VERIFIED, seen.detail
     else:
@@ -57,6 +61,26 @@ async def _ended(world: World, record: ProposalRecord, sleep: Sleep) -> Proposal
         world.telemetry.outcome(state.value)
     log.info("verified", state=state.value, detail=detail)
     return state
+
+
+async def _end_unproven(world: World, record: ProposalRecord, undone: Sequence[Claim]) -> ProposalState:
+    """End an execution whose stored plan was changed: those bytes do not say what recovered means."""
+    is_certain = all(claim.outcome and claim.outcome.result is Result.DONE for claim in undone)
+    state = ProposalState.NOT_RECOVERED if is_certain else ProposalState.UNKNOWN
+    why = "the stored plan differs from the one approved"
+    await world.audit.append(
+        Act.TAMPERED, actor="handrail", incident=record.incident, body={"proposal": record.id, "why": why}
+    )
+    await world.gate.conclude(record.id, state, f"whether it helped is not known: {why}")
+    world.telemetry.outcome(state.value)
+    return state
+
+
+def _after_undo(seen: StepOutcome) -> str:
+    """Tell what the undo brought. It is the plan that did not help, whatever the signal says now."""
+    if seen.result is Result.DONE:
+        return f"its undo ran, and with it the signal came back: {seen.detail}"
+    return f"its undo ran, and the signal is not proven healthy since: {seen.detail}"
 
 
 def _is_over(plan: Plan, undone: Sequence[Claim]) -> bool:

@@ -13,6 +13,7 @@ from bot.app.world import OnePolicy
 from bot.domain.approval import Action, Reason
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId, PlaybookId
+from bot.domain.incident import IncidentEventKind
 from bot.domain.label import LabelSource
 from bot.domain.plan import UNDO_FROM, HttpRequest, Plan
 from bot.domain.policy import FLOOR, Limits
@@ -143,8 +144,29 @@ async def test_an_undo_that_was_approved_with_the_plan_runs_once_by_itself() -> 
         (claim.step_index, claim.outcome.result) for claim in claims if claim.outcome
     ]
     assert plan.undo_automatic
-    assert "; its undo ran, and then error_ratio is 0.3" in record.reason
+    assert "; its undo ran, and the signal is not proven healthy since: error_ratio is 0.3" in record.reason
     assert (await bot.store.audit.verify()).is_intact
+
+
+async def test_a_signal_that_came_back_with_the_undo_is_said_on_the_card_and_in_the_summary() -> None:
+    """The plan did not help, and the signal is healthy all the same: nobody must think it burns still."""
+    bot = await until_watched(automatic())
+    await bot.make(ID, await bot.next_move())
+    assert S.UNDOING is await bot.state()
+    bot.signals.values = [0.0]
+    await bot.follow()
+
+    record = await bot.the_last()
+    came_back = "its undo ran, and with it the signal came back: error_ratio is 0, below 0.02: healthy"
+    assert S.NOT_RECOVERED is record.state
+    assert bot.card.offer is not None
+    assert bot.card.offer.outcome.startswith("Did not help: error_ratio is 0.3 after ")
+    assert came_back in bot.card.offer.outcome
+    bot.pager.put(a_resolved())
+    await bot.hear(IncidentEventKind.RESOLVED)
+    await bot.follow()
+    said = [repr(document) for document in (*bot.chat.documents.values(), *bot.chat.replies)]
+    assert any(f"What was run did not help: {record.reason}" in one for one in said)
 
 
 async def test_the_record_has_the_undo_with_a_claim_an_end_and_the_approval_it_rests_on() -> None:

@@ -6,15 +6,16 @@ from decimal import Decimal
 import pytest
 
 from adapters.runners.waiting import CheckRunner, PauseRunner
+from bot.app.remediate import check_again
 from bot.app.watching import is_healthy, watch
 from bot.app.world import Manners
 from bot.domain.approval import Action
 from bot.domain.execution import Result, StepOutcome
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentStatus
-from bot.domain.plan import Check, Pause
+from bot.domain.plan import Check, Pause, Plan
 from bot.domain.playbook import Comparison
-from bot.domain.proposal import ProposalState
+from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.ports import Reading
 from tests.app.world import CHANNEL, Bot, FakeSignals, a_bot, a_resolved
 from tests.builders import INCIDENT, NOW, ManualTime, a_check
@@ -193,3 +194,53 @@ def test_a_check_names_its_signal_word_for_word() -> None:
     check = a_check()
 
     assert check == Check.model_validate_json(check.model_dump_json())
+
+
+def tampered_with(record: ProposalRecord) -> ProposalRecord:
+    """Return *record* with a proof that any signal passes, as somebody would write it into the database."""
+    plan = Plan.from_bytes(record.plan)
+    easy = plan.verify.model_copy(update={"threshold": Decimal(1000)})
+    return record.model_copy(update={"plan": plan.model_copy(update={"verify": easy}).to_bytes()})
+
+
+async def test_a_changed_plan_does_not_say_what_recovered_means() -> None:
+    bot = a_bot()
+    await bot.begin()
+    bot.signals.values = [0.3]
+    await bot.press(Action.APPROVE, follow=False)
+    while await bot.state() is not ProposalState.DONE:
+        await bot.make(ID, await bot.next_move())
+    changed = tampered_with(await bot.the_last())
+    await bot.store.transactions.write(lambda tx: tx.rows.proposals.put(changed))
+    await bot.follow()
+
+    (record,) = await bot.world.gate.proposals(ID)  # Nor does it say what its undo would be.
+    assert ProposalState.NOT_RECOVERED is record.state
+    assert "whether it helped is not known: the stored plan differs from the one approved" == record.reason
+    told = [entry.body_values() for entry in await bot.entries() if entry.act == "tampered"]
+    assert [{"proposal": record.id, "why": "the stored plan differs from the one approved"}] == told
+
+
+async def test_a_changed_plan_says_not_what_a_step_that_is_unknown_is_checked_by() -> None:
+    bot = a_bot()
+    bot.runner.ends = [StepOutcome(result=Result.UNKNOWN, detail="no answer")]
+    await bot.begin()
+    await bot.press(Action.APPROVE)
+    changed = tampered_with(await bot.the_last())
+    await bot.store.transactions.write(lambda tx: tx.rows.proposals.put(changed))
+    await check_again(bot.world, changed.id)
+
+    assert changed == await bot.the_last()
+    assert "checked_again" not in await bot.acts()
+
+
+async def test_a_plan_that_was_changed_after_its_approval_raises_the_alarm() -> None:
+    bot = a_bot()
+    await bot.begin()
+    await bot.press(Action.APPROVE, follow=False)
+    changed = tampered_with(await bot.the_last())
+    await bot.store.transactions.write(lambda tx: tx.rows.proposals.put(changed))
+    await bot.follow()
+
+    assert (ProposalState.CANCELLED, []) == (await bot.state(), bot.runner.ran)
+    assert "tampered" in await bot.acts()

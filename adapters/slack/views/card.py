@@ -39,7 +39,7 @@ _STATES = {
     _S.FAILED: "Failed",
     _S.UNKNOWN: "Unknown whether it ran: somebody must look",
     _S.VERIFIED: "Recovered",
-    _S.NOT_RECOVERED: "Did not recover",
+    _S.NOT_RECOVERED: "Did not help",
     _S.DENIED: "Denied",
     _S.EXPIRED: "Expired",
     _S.CANCELLED: "Cancelled",
