@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -355,6 +355,19 @@ def model_settings(environment: Mapping[str, str]) -> ModelSettings | None:
         base_url=environment.get("OPENAI_BASE_URL") or fields["openai_base_url"].default,
         prompts=Path(environment.get("HANDRAIL_PROMPTS") or fields["handrail_prompts"].default),
     )
+
+
+def detector_name(environment: Mapping[str, str]) -> str | None:
+    """Return the library that finds secrets beside our own patterns, without asking for any token.
+
+    Raises:
+        InvalidSettings: it is none that we know.
+    """
+    named = environment.get("HANDRAIL_DETECTOR")
+    known = get_args(get_args(Settings.model_fields["handrail_detector"].annotation)[0])
+    if named is not None and named not in known:
+        raise InvalidSettings(f"HANDRAIL_DETECTOR: is none of {', '.join(known)}")
+    return named
 
 
 def playbooks_folder(environment: Mapping[str, str]) -> Path:
