@@ -133,14 +133,14 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
         found = {channel: await channel_problem(api, channel) for channel in named}
     if problems := [f"{named[channel]}: {problem}" for channel, problem in found.items() if problem]:
         raise Fails(
-            "; ".join(problems), "cards would reach nobody there: do what each says, then check again"
+            "; ".join(problems), "nothing would reach anybody there: do what each says, then check again"
         )
     said = f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}"
     return f"{said}; some incidents get a channel of their own" if own else said
 
 
 def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
-    """Return each channel that cards may go to, with where it is named."""
+    """Return each channel that something may be posted to, with where it is named."""
     named = {settings.slack_channel: ["SLACK_CHANNEL"]}
     if settings.handrail_audit_channel is not None:
         named.setdefault(settings.handrail_audit_channel, []).append("HANDRAIL_AUDIT_CHANNEL")
@@ -150,6 +150,9 @@ def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:
     for number, route in enumerate(files.catalogue.routes if files is not None else (), start=1):
         if route.channel is not None:
             named.setdefault(route.channel, []).append(f"{settings.handrail_services} (route {number})")
+    for number, updates in enumerate(files.catalogue.updates if files is not None else (), start=1):
+        if updates.channel is not None:
+            named.setdefault(updates.channel, []).append(f"{settings.handrail_services} (updates {number})")
     return {channel: ", ".join(places) for channel, places in named.items()}
 
 

@@ -17,7 +17,7 @@ from adapters.engine.embedded import errors as embedded_errors
 from adapters.settings import Settings
 from adapters.telemetry import PrometheusTelemetry
 from bot.app.commands.table import SHARE, SHARE_HELP, usages
-from bot.domain import catalogue, freeze, playbook, policy, target_steps
+from bot.domain import catalogue, freeze, playbook, policy, target_steps, updates
 from bot.domain import errors as domain_errors
 from bot.domain.errors import Invalid
 
@@ -198,6 +198,7 @@ def services_page() -> str:
         ("`endpoints`: each of them", catalogue.Endpoint),
         ("`service_graph`, beside `services`", catalogue.ServiceGraph),
         ("`routes`, beside `services`: each of them", catalogue.Route),
+        ("`updates`, beside `services`: each of them", updates.Updates),
         ("`pagerduty`, beside `services`", catalogue.PagerDutyFields),
     )
     return f"# services.yaml\n\n{parts}## `signals`: each of them\n\n{_tables(SIGNALS, 'kind', level=3)}"

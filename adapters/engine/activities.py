@@ -11,6 +11,7 @@ from temporalio import activity
 
 from bot.app.consult import consult
 from bot.app.enclose import enclose
+from bot.app.inform import inform
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
 from bot.app.own_channel import open_own_channel
@@ -71,6 +72,7 @@ class Activities:
             # Beside the course as well: neither is waited for by anything.
             group.create_task(open_own_channel(self.world, incident))
             group.create_task(prioritise(self.world, incident))
+            group.create_task(inform(self.world, incident))
             return self.analyst is not None and await consult(self.world, self.analyst, incident)
 
     @activity.defn(name="next_move")
@@ -112,6 +114,7 @@ class Activities:
             await summarise(self.world, incident)
             await pass_on(self.world, incident)
             await tell_fields(self.world, incident)
+            await inform(self.world, incident)
             await resolve_if_recovered(self.world, incident)
             await enclose(self.world, incident)
 

@@ -26,5 +26,6 @@ def read_with_lines(path: Path) -> tuple[Catalogue, Lines]:
         service_graph=found.service_graph,
         routes=found.routes,
         pagerduty=found.pagerduty,
+        updates=found.updates,
     )
     return catalogue, read.where

@@ -51,6 +51,8 @@ def _of_people(facts: Facts, entry: Entry) -> str | None:
             return f"{by} that change {body.get('change')} {said} the cause"
         case "commanded":
             return f"{body.get('name') or who} asked Slack to {body.get('command')} it"
+        case Act.INFORMED:
+            return f"{body.get('name') or 'Handrail'} told {body.get('where')} how it stands"
         case Act.SPLIT:
             return f"{who} gave the incident a card of its own"
         case _:

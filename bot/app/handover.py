@@ -66,27 +66,36 @@ def waits_for(facts: Facts) -> str:
             return "Somebody who decides what to do: nothing is proposed."
 
 
-def stakeholder_update(facts: Facts) -> Document:
-    """Return a draft in plain words, without names of people, plans or metrics: those need no explaining."""
-    record, incident = facts.record, facts.record.incident
+def stakeholder_update(facts: Facts, *, whom: str = "") -> Document:
+    """Return an update in plain words, without names of people, plans or metrics: those need no explaining.
+
+    *whom* it hurts, and how, is a person's word: it is not on record.
+    """
+    incident = facts.record.incident
     where = incident.service or incident.pagerduty_service_name or "one of our services"
     state = "Resolved" if not incident.is_open else "Recovered" if facts.is_recovered else "Being worked on"
     return Document(
-        title=f"Draft of an update: {where}, {state.lower()}",
+        title=f"{where}: {state.lower()}",
         sections=(
             Section(heading="What is happening", lines=lines([_happening(facts, where)])),
+            *((Section(heading="Whom it hurts", lines=lines([whom])),) if whom else ()),
             Section(heading="What we know", lines=lines([_known(facts)])),
             Section(heading="What we do", lines=lines([_doing(facts)])),
-            Section(
-                heading="Before you post it",
-                lines=lines(
-                    [
-                        "Add whom it hurts and how: that is not on record.",
-                        f"It rests on the record of {record.id} as of {clock_time(facts.at)}.",
-                    ]
-                ),
-            ),
         ),
+    )
+
+
+def update_draft(facts: Facts, how: str) -> Document:
+    """Return the update as a draft; *how* says in a sentence how a person posts it."""
+    update = stakeholder_update(facts)
+    before = [
+        "Add whom it hurts and how: that is not on record.",
+        how,
+        f"It rests on the record of {facts.record.id} as of {clock_time(facts.at)}.",
+    ]
+    return Document(
+        title=f"Draft of an update: {update.title}",
+        sections=(*update.sections, Section(heading="Before you post it", lines=lines(before))),
     )
 
 

@@ -70,6 +70,8 @@ class Act(StrEnum):
 
     COMMANDED = "commanded"
     """A person had something written to the pager; the entry is there before it is sent."""
+    INFORMED = "informed"
+    """People who only need to know are told how an incident stands; the entry is there before it is sent."""
     POST_CLAIMED = "post_claimed"
     POST_SENT = "post_sent"
 

@@ -14,7 +14,8 @@ from bot.domain.frozen import Frozen, WrongPart
 from bot.domain.ids import PlaybookId, ServiceName, SlackUserId
 from bot.domain.incident import Incident
 from bot.domain.topology import Edge, Topology
-from bot.domain.words import HeaderName, Identifier, Line
+from bot.domain.updates import Updates
+from bot.domain.words import ChannelId, HeaderName, Identifier, Line
 
 DECLARED = "services.yaml"
 
@@ -33,7 +34,6 @@ HttpAddress = Annotated[
 ]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/-]{1,200}$")]
 ServiceAccount = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9.-]*$")]
-ChannelId = Annotated[str, StringConstraints(pattern=r"^[CGD][A-Z0-9]+$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
@@ -295,6 +295,9 @@ class CatalogueFile(Frozen):
     routes: tuple[Route, ...] = Field(
         default=(), description="The first that fits an incident says where its card goes."
     )
+    updates: tuple[Updates, ...] = Field(
+        default=(), description="The first that fits says who is told in plain words how an incident stands."
+    )
 
     pagerduty: PagerDutyFields = _NOTHING_WRITTEN
 
@@ -302,13 +305,26 @@ class CatalogueFile(Frozen):
     def _routes_lead_somewhere(self) -> "CatalogueFile":
         owners = {service.owner for service in self.services.values()}
         for number, route in enumerate(self.routes):
-            _refuse_unknown("service", route.service, self.services, number)
-            _refuse_unknown("team", route.team, owners, number)
+            _refuse_unknown("service", route.service, self.services, ("routes", number))
+            _refuse_unknown("team", route.team, owners, ("routes", number))
             if route.channel is None and not route.own_channel:
                 raise WrongPart("it names no `channel` and no `own_channel: true`", ("routes", number))
             fits_all = not (route.service or route.team or route.severity or route.priority)
             if fits_all and number + 1 < len(self.routes):
                 raise WrongPart("it fits every incident, so none gets to the next", ("routes", number))
+        return self
+
+    @model_validator(mode="after")
+    def _updates_are_of_somebody_and_for_somebody(self) -> "CatalogueFile":
+        owners = {service.owner for service in self.services.values()} - {""}
+        for number, updates in enumerate(self.updates):
+            place = ("updates", number)
+            _refuse_unknown("service", updates.service, self.services, place)
+            _refuse_unknown("team", updates.team, owners, place)
+            if not updates.service and not updates.team:
+                raise WrongPart("it names no `service` and no `team` whose incidents are told of", place)
+            if updates.channel is None and not updates.pagerduty:
+                raise WrongPart("it names no `channel` and no `pagerduty: true`", place)
         return self
 
     @model_validator(mode="after")
@@ -320,11 +336,13 @@ class CatalogueFile(Frozen):
         return self
 
 
-def _refuse_unknown(field: str, named: Iterable[str], known: Container[str], route: int) -> None:
+def _refuse_unknown(
+    field: str, named: Iterable[str], known: Container[str], part: tuple[str | int, ...]
+) -> None:
     for place, name in enumerate(named):
         if name not in known:
             what = "has the owner" if field == "team" else "is called"
-            raise WrongPart(f"no service {what} {name!r}", ("routes", route, field, place))
+            raise WrongPart(f"no service {what} {name!r}", (*part, field, place))
 
 
 def _refuse_shared(what: str, claims: Iterable[tuple[ServiceName, str, str]]) -> None:
@@ -346,6 +364,15 @@ class Catalogue:
     service_graph: ServiceGraph | None = None
     routes: tuple[Route, ...] = ()
     pagerduty: PagerDutyFields = _NOTHING_WRITTEN
+    updates: tuple[Updates, ...] = ()
+
+    def told(self, incident: Incident) -> Updates | None:
+        """Return who is told of *incident* in plain words; None when nobody is."""
+        name = incident.service
+        service = self.services.get(name) if name else None
+        if name is None or service is None:
+            return None
+        return next((updates for updates in self.updates if updates.fits(name, service.owner)), None)
 
     def route(self, incident: Incident) -> Route | None:
         """Return the first route that fits *incident*."""

@@ -6,7 +6,7 @@ import pytest
 
 from bot.app.enclose import redacted
 from bot.app.facts import Facts, gather
-from bot.app.handover import handover_note, stakeholder_update
+from bot.app.handover import handover_note, stakeholder_update, update_draft
 from bot.app.markdown import escaped, markdown
 from bot.app.postmortem import postmortem
 from bot.domain.approval import Action
@@ -198,7 +198,7 @@ What waits
 
 async def test_stakeholders_are_told_in_plain_words_and_without_names(bot: Bot) -> None:
     await bot.begin()
-    waiting = stakeholder_update(await the_facts(bot)).as_text()
+    waiting = update_draft(await the_facts(bot), "Say how.").as_text()
     bot.signals.values = [0.3, 0.0]
     await bot.press(Action.APPROVE)
     recovered = stakeholder_update(await the_facts(bot)).as_text()
@@ -206,7 +206,7 @@ async def test_stakeholders_are_told_in_plain_words_and_without_names(bot: Bot) 
     over = stakeholder_update(await the_facts(bot)).as_text()
 
     assert (
-        """Draft of an update: checkout, being worked on
+        """Draft of an update: checkout: being worked on
 
 What is happening
 - checkout has had a problem since 03:00 UTC.
@@ -219,6 +219,7 @@ What we do
 
 Before you post it
 - Add whom it hurts and how: that is not on record.
+- Say how.
 - It rests on the record of Q1INCIDENT0001 as of 03:00:05 UTC."""
         == waiting
     )

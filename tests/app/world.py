@@ -15,6 +15,7 @@ from bot.app.approve import handle_click
 from bot.app.commands.answering import answer
 from bot.app.commands.asked import Answer, Asked, Way
 from bot.app.enclose import enclose
+from bot.app.inform import inform
 from bot.app.intake import handle_change, handle_event
 from bot.app.investigate import investigate
 from bot.app.label import label_outcome
@@ -140,6 +141,13 @@ class Pager(MemoryIncidents):
         if self.loses_answers:
             self.loses_answers -= 1
             raise Unclear("the note was taken, the answer was lost")
+
+    async def add_update(self, incident: IncidentId, text: str) -> None:
+        self._answer()
+        await super().add_update(incident, text)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise Unclear("the update was taken, the answer was lost")
 
     def _answer(self) -> None:
         if self.is_down:
@@ -317,6 +325,7 @@ class Bot:
         if await investigate(self.world, IncidentId(incident)):
             await show(self.world, IncidentId(incident))
             await prioritise(self.world, IncidentId(incident), sleep=self.sleep)
+            await inform(self.world, IncidentId(incident), sleep=self.sleep)
         return await self.follow(incident)
 
     async def follow(self, incident: str = INCIDENT) -> list[Move]:
@@ -359,6 +368,7 @@ class Bot:
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
         await pass_on(self.world, IncidentId(incident), sleep=self.sleep)
         await tell_fields(self.world, IncidentId(incident), sleep=self.sleep)
+        await inform(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
         await enclose(self.world, IncidentId(incident), sleep=self.sleep)
 

@@ -7,11 +7,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Final
 
 import structlog
 
-from bot.app.commands.asked import Answer, Asked, Misused, Question, Way, plain
+from bot.app.commands.asked import DASHES, Answer, Asked, Misused, Question, Way, plain
 from bot.app.commands.finding import find, where
 from bot.app.commands.in_words import by_model
 from bot.app.commands.status import status
@@ -24,9 +23,8 @@ from bot.domain.errors import HandrailError, Tampered
 
 log = structlog.get_logger()
 
-LONGEST = 2_000  # Our choice: no command but a note needs more than a line.
+LONGEST = 2_000  # Our choice: only commands that take a text need more than a line.
 _LONGEST_WORDS = 200
-_DASHES: Final = str.maketrans({"—": "--", "–": "--"})  # Slack's clients write a dash for two hyphens.
 
 
 async def answer(world: World, asked: Asked, *, sleep: Sleep = asyncio.sleep) -> Answer:
@@ -50,7 +48,7 @@ async def answer(world: World, asked: Asked, *, sleep: Sleep = asyncio.sleep) ->
 
 def _split(text: str) -> tuple[Sequence[str], bool]:
     words = text.split()
-    kept = [word for word in words if word.casefold().translate(_DASHES) != SHARE]
+    kept = [word for word in words if word.casefold().translate(DASHES) != SHARE]
     return kept, len(kept) != len(words)
 
 
@@ -72,7 +70,7 @@ async def _answered(world: World, question: Question, words: Sequence[str]) -> A
     if name == "help":
         return Answer(usage("" if len(words) <= 1 else "Too many words. Usage: /incident help — this list"))
     command = COMMANDS.get(name)
-    if command is None or (len(asked.text) > _LONGEST_WORDS and name != "note"):
+    if command is None or (len(asked.text) > _LONGEST_WORDS and not command.takes_text):
         return await _in_words(world, question, words) or Answer(_unknown(words[0], command))
     try:
         return await command.handler(world, replace(question, words=tuple(words[1:])))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 from bot.app.report import Sleep
 from bot.app.world import World
@@ -67,6 +68,9 @@ class Question:
     sleep: Sleep = asyncio.sleep
     """How a write whose answer was lost is waited for."""
 
+
+DASHES: Final = str.maketrans({"—": "--", "–": "--"})
+"""Slack's clients write a dash for two hyphens."""
 
 Handler = Callable[[World, Question], Awaitable[Answer]]
 

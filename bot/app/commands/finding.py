@@ -77,6 +77,15 @@ async def find_to_change(world: World, question: Question, word: str | None) -> 
     )
 
 
+async def named_first(world: World, question: Question) -> tuple[str | None, tuple[str, ...]]:
+    """Return the word that names the incident, if the first one does, and the other words."""
+    words = question.words
+    # A text may begin with any word, a number too: it names an incident by its id or with a # alone.
+    if words and not words[0].isdecimal() and await named_by(world, question, words[0]) is not None:
+        return words[0], words[1:]
+    return None, words
+
+
 async def named_by(world: World, question: Question, word: str) -> IncidentRecord | None:
     """Return the incident with this id or number, if the asker may know of it."""
     wanted = word.lstrip("#")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.app.commands.asked import Answer, Handler, Misused, Question, plain
-from bot.app.commands.finding import find_to_change, named_by
+from bot.app.commands.finding import find_to_change, named_first
 from bot.app.commands.people import member
 from bot.app.report import post_once
 from bot.app.world import World
@@ -68,14 +68,10 @@ async def _taken_apart(world: World, question: Question, *, takes_text: bool) ->
         if len(words) > 1:
             raise Misused("Too many words.")
         return (words[0] if words else None), ""
-    # A note may begin with any word, a number too: it names an incident by its id or with a # alone.
-    is_named = (
-        bool(words) and not words[0].isdecimal() and await named_by(world, question, words[0]) is not None
-    )
-    rest = words[1:] if is_named else words
+    word, rest = await named_first(world, question)
     if not rest:
         raise Misused("What should it say?")
-    return (words[0] if is_named else None), " ".join(rest)
+    return word, " ".join(rest)
 
 
 async def _write_once(

@@ -28,6 +28,8 @@ class Command:
     handler: Handler
     changes: bool = False
     """It changes something, so it is for real members, and never guessed from a question in words."""
+    takes_text: bool = False
+    """What stands behind it may be longer than a line."""
 
 
 _ALL: Final = (
@@ -82,6 +84,7 @@ _ALL: Final = (
         "write a note into the incident, under your name",
         pager.deed("note", pager.note, takes_text=True),
         changes=True,
+        takes_text=True,
     ),
     Command("muted", "muted", "what was merged or muted, by which rule, and how to undo it", muted),
     Command(
@@ -93,7 +96,14 @@ _ALL: Final = (
     ),
     Command("summary", "summary [id]", "the incident so far, from the record", about_one(summary)),
     Command("handover", "handover [id]", "for the next shift: what is open, tried, and waiting", handover),
-    Command("update", "update [id]", "a draft in plain words for those who need to know", about_one(update)),
+    Command(
+        "update",
+        "update [--post] [id] [whom it hurts]",
+        "a draft in plain words for those who need to know; with --post it goes to them",
+        update,
+        changes=True,
+        takes_text=True,
+    ),
     Command(
         "postmortem",
         "postmortem [id]",

@@ -1,14 +1,25 @@
 """`postmortem` and `update`: texts that are written from the record, for people to finish."""
 
-from bot.app.commands.asked import Answer, Misused, Question, plain
-from bot.app.commands.finding import find_to_change
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from bot.app.commands.asked import DASHES, Answer, Misused, Question, nobodys, plain
+from bot.app.commands.finding import about_one, find_to_change, named_first
 from bot.app.commands.people import member
 from bot.app.enclose import redacted, share_postmortem
 from bot.app.facts import gather
-from bot.app.handover import stakeholder_update
+from bot.app.handover import stakeholder_update, update_draft
+from bot.app.inform import Posted, places_of, post_update
 from bot.app.world import World
-from bot.domain.document import Line, Section
+from bot.domain.document import Line, Section, lines
+from bot.domain.ids import sha256_hex
 from bot.domain.record import IncidentRecord
+
+POST: Final = "--post"
+LONGEST_WHOM: Final = 500  # Our choice: an update is read on a telephone.
+_INCIDENT: Final = re.compile(r"#\S+|[PQ][A-Z0-9]{6,13}")
 
 
 async def postmortem(world: World, question: Question) -> Answer:
@@ -29,6 +40,64 @@ async def postmortem(world: World, question: Question) -> Answer:
     return plain("The draft is in the incident's thread.", Section(heading="Draft", lines=(where,)))
 
 
-async def update(world: World, question: Question, record: IncidentRecord) -> Answer:
-    """Draft an update in plain words for those who only need to know; a person posts it."""
-    return Answer(redacted(world, stakeholder_update(await gather(world, record))), about=(record,))
+async def _drafted(world: World, question: Question, record: IncidentRecord) -> Answer:
+    how = _how_to_post(world, record)
+    return Answer(redacted(world, update_draft(await gather(world, record), how)), about=(record,))
+
+
+async def update(world: World, question: Question) -> Answer:
+    """Draft an update in plain words for those who only need to know, or post it when a person says so."""
+    words = tuple(word for word in question.words if word.casefold().translate(DASHES) != POST)
+    asked = replace(question, words=words)
+    return await (_draft if words == question.words else _post)(world, asked)
+
+
+_draft = about_one(_drafted)
+
+
+async def _post(world: World, question: Question) -> Answer:
+    word, rest = await named_first(world, question)
+    if word is None and rest and (len(rest) == 1 or _INCIDENT.fullmatch(rest[0])):
+        return plain(f"{nobodys(rest[0])} Nothing was posted.")  # Never taken for a text about another one.
+    whom = " ".join(rest)
+    if len(whom) > LONGEST_WHOM:
+        return plain(f"That has {len(whom)} characters; {LONGEST_WHOM} are the most. Nothing was posted.")
+    found = await find_to_change(world, question, word)
+    if isinstance(found, Answer):
+        return found
+    person = await member(world, question.asked.user)
+    if isinstance(person, Answer):
+        return person
+    wanted = world.catalogue.told(found.incident)
+    if wanted is None:
+        return plain(f"Nothing was posted. {_how_to_post(world, found)}")
+    text = redacted(world, stakeholder_update(await gather(world, found), whom=whom))
+    # Named by what it says: the same update is not posted again, whoever asks.
+    key = f"update:{found.id}:{found.life}:{sha256_hex(text.as_text())[:16]}"
+    posted = await post_update(
+        world, found, wanted, text, key, by=person.id, name=person.name, sleep=question.sleep
+    )
+    return plain(f"Update of {found.id}", Section(heading="Where", lines=lines(_told(posted))))
+
+
+def _told(posted: Sequence[Posted]) -> Iterator[str]:
+    for one in posted:
+        if one.problem and one.is_in_doubt:
+            yield f"{one.place}: it may be posted, its answer was lost. Look there first ({one.problem})"
+        elif one.problem:
+            yield f"{one.place}: not posted ({one.problem})"
+        elif one.is_new:
+            doubt = "; its answer was lost twice, so look whether it stands once" if one.is_in_doubt else ""
+            yield f"{one.place}: posted{doubt}"
+        else:
+            yield f"{one.place}: this very update was posted before; add whom it hurts to say something new"
+
+
+def _how_to_post(world: World, record: IncidentRecord) -> str:
+    wanted = world.catalogue.told(record.incident)
+    if wanted is None:
+        return (
+            "Nobody is named to be told of it under `updates` in services.yaml: copy it to where it belongs."
+        )
+    places = " and ".join(places_of(wanted))
+    return f"/incident update {POST} {record.id}, with whom it hurts behind it, posts it to {places}."
