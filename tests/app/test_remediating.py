@@ -12,10 +12,11 @@ from bot.domain.audit import Act
 from bot.domain.errors import NotFound, Unavailable
 from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId, PlaybookId
+from bot.domain.incident import IncidentEventKind
 from bot.domain.playbook import LoadedPlaybook, Playbook
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
-from tests.app.world import DANA, DEPLOY_TOKEN, DONE, SHIPPED, Bot, a_bot, with_world
+from tests.app.world import DANA, DEPLOY_TOKEN, DONE, SHIPPED, Bot, a_bot, a_resolved, with_world
 from tests.builders import INCIDENT, an_incident, fresh
 
 S = ProposalState
@@ -248,6 +249,22 @@ async def test_a_new_epoch_stops_between_steps_and_the_next_plan_leaves_out_what
     offer = bot.card.offer
     assert offer is not None
     assert ("step-0",) == offer.plan.already_done
+
+
+async def test_a_plan_that_runs_goes_on_when_its_incident_is_resolved_and_a_stop_ends_it() -> None:
+    """Monitoring often resolves as soon as the first step helps: half a plan would be left behind."""
+    bots = [await an_approved_bot(steps=2) for _ in range(2)]
+    for bot in bots:
+        await run_step(bot.world, (await bot.the_last()).id, 0)
+        bot.pager.put(a_resolved())
+        await bot.hear(IncidentEventKind.RESOLVED)
+    goes_on, is_stopped = bots
+    await is_stopped.ask("stop")
+    for bot in bots:
+        await bot.follow()
+
+    assert (S.VERIFIED, 2) == (await goes_on.state(), len(goes_on.runner.ran))
+    assert (S.FAILED, 1) == (await is_stopped.state(), len(is_stopped.runner.ran))
 
 
 async def unknown_bot(*, steps: int = 1) -> Bot:
