@@ -11,6 +11,7 @@ from adapters.evidence.signals import ServiceSignals
 from adapters.handlers import Handlers
 from adapters.store.archivist import Archivist
 from bot.app.intake import reconcile
+from bot.app.look_back import LookBack
 from bot.app.storm import Painter
 from bot.app.witness import Witness
 from bot.app.world import World
@@ -66,12 +67,13 @@ def _say_failure(task: asyncio.Task[object]) -> None:
 
 async def paint_for_ever(world: World) -> None:
     """Draw storms and threads when there may be something to draw, never oftener than people can read."""
-    painter, is_waiting = Painter(world), False
+    painter, looking_back, is_waiting = Painter(world), LookBack(world), False
     while True:
         if not is_waiting:
             await world.bell.heard()
         try:
-            is_waiting = await painter.paint()
+            is_looking_back = await looking_back.step()
+            is_waiting = await painter.paint() or is_looking_back
         except HandrailError as exc:
             log.warning("paint_postponed", error=str(exc))
             is_waiting = True

@@ -11,7 +11,7 @@ from bot.domain.ids import IncidentId
 
 @dataclass
 class Summaries:
-    """Nothing in it is needed after a restart: the next change of a card brings its summary up to date."""
+    """Nothing in it is needed after a restart: `bot.app.look_back` has cards drawn, and summaries follow."""
 
     due: set[IncidentId] = field(default_factory=set)
     """Incidents whose card was drawn since their summary was looked at."""
