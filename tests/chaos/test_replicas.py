@@ -15,7 +15,7 @@ from tests.conftest import Rounds
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("replicas"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
 ]
 
 CLICKS = 10
