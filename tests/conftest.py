@@ -5,7 +5,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser, async_playwright, expect
 
 CHROMIUM = shutil.which("chromium")
@@ -22,7 +22,8 @@ _QUIET = (
     "--disable-sync",
 )
 
-settings.register_profile("handrail", deadline=None)  # An example's time says how loaded the machine is.
+# How long an example takes, to make or to play, says how loaded the machine is.
+settings.register_profile("handrail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("handrail")
 
 
@@ -40,6 +41,12 @@ Rounds = Callable[[int, int], int]
 def rounds(request: pytest.FixtureRequest) -> Rounds:
     is_full = bool(request.config.getoption("--prove"))
     return lambda short, full: full if is_full else short
+
+
+@pytest.fixture(autouse=True)
+def a_patient_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let racing writers wait for each other as long as it takes on a machine that is busy."""
+    monkeypatch.setattr("adapters.store.sql.dialects._LOCK_WAIT_MS", 60_000)
 
 
 SLOW_FIRST = ("chaos", "scenarios", "formal", "contracts")

@@ -1,10 +1,12 @@
 """A server on loopback that answers byte for byte what a test wants, and keeps what it was asked."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+NOBODYS = "127.86.7.5"
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -130,9 +132,15 @@ async def never_ends(writer: asyncio.StreamWriter) -> None:
 
 
 async def a_free_address() -> str:
-    """Return an address at which nobody listens."""
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return f"http://127.0.0.1:{port}"
+    """Return an address of this machine at which nobody listens, nor will: nothing else uses this network."""
+    with socket.create_server((NOBODYS, 0)) as server:
+        return f"http://{NOBODYS}:{server.getsockname()[1]}"
+
+
+@contextmanager
+def a_kept_port() -> Iterator[int]:
+    """Yield a port for a program that cannot choose one: it stays bound here, so nobody else is given it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]

@@ -29,7 +29,7 @@ def a_post(
     idempotent: bool = False,
     preview: Question | None = None,
     status: Question | None = None,
-    timeout_s: int = 5,
+    timeout_s: int = 30,
 ) -> ApprovedStep:
     return an_approved(
         HttpRequest(
@@ -55,7 +55,7 @@ def a_command(
     expect_output: str | None = None,
     preview: Sequence[str] = (),
     sandbox: bool = False,
-    timeout_s: int = 20,
+    timeout_s: int = 60,
 ) -> ApprovedStep:
     return an_approved(
         CommandRun(

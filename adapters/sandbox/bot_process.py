@@ -11,8 +11,8 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 READY = "ready at "
 RUN = ("-m", "adapters.cli", "run")
-START_S = 60.0
-STOP_S = 15.0
+START_S = 120.0
+STOP_S = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPATH", "TMPDIR")
 
 

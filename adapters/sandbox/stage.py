@@ -126,7 +126,7 @@ class Stage:
                 f"{self.checkout.base_url}/deploy",
                 json={"version": version},
                 headers={"Authorization": f"Bearer {self.secrets.deploy_token}", "Idempotency-Key": key},
-                timeout=10,
+                timeout=30,
             )
             answer.raise_for_status()
 
@@ -136,7 +136,7 @@ class Stage:
             answer = await client.get(
                 f"{self.checkout.base_url}/deploy",
                 headers={"Authorization": f"Bearer {self.secrets.deploy_token}"},
-                timeout=10,
+                timeout=30,
             )
             return str(answer.json()["version"])
 
@@ -146,7 +146,7 @@ class Stage:
             answer = await client.get(
                 f"{self.checkout.base_url}/effects",
                 headers={"Authorization": f"Bearer {self.secrets.deploy_token}"},
-                timeout=10,
+                timeout=30,
             )
             return tuple(answer.json()["effects"])
 

@@ -12,6 +12,7 @@ from bot.app.consult import MODEL_CALLED, consult
 from bot.app.investigate import investigate
 from bot.app.prompting import dossier_of
 from bot.app.world import Sources, World
+from bot.domain.audit import Entry
 from bot.domain.catalogue import Catalogue, ExpositionSignal, Metric
 from bot.domain.diagnosis import (
     Diagnosis,
@@ -37,6 +38,7 @@ from bot.domain.sources import Point, VersionShare
 from tests.builders import INCIDENT, NOW, a_change, an_alert, an_incident
 from tests.model_builders import a_claim, a_hypothesis, a_verdict
 from tests.model_world import NotedTelemetry, an_assessed_world, assessment_of
+from tests.virtual_time import in_virtual_time
 
 ID = IncidentId(INCIDENT)
 
@@ -343,9 +345,7 @@ async def test_with_one_call_left_the_model_is_told_that_it_may_not_ask() -> Non
     assert [True, True, True, False] == [dossier.may_ask for dossier in analyst.asked]
 
 
-async def test_what_an_earlier_consultation_came_to_is_kept_when_the_deadline_cuts_the_next_round() -> None:
-    world = await an_assessed_world()
-
+def test_what_an_earlier_consultation_came_to_is_kept_when_the_deadline_cuts_the_next_round() -> None:
     class HangsThen:
         async def diagnose(self, dossier: Dossier) -> Diagnosis | NoDiagnosis:
             if not dossier.may_ask:
@@ -353,10 +353,15 @@ async def test_what_an_earlier_consultation_came_to_is_kept_when_the_deadline_cu
             need = a_need(FurtherTool.GET_DEPENDENCIES, service="checkout")
             return await ScriptedAnalyst([asking(need)]).diagnose(dossier)
 
-    await consult(world, HangsThen(), ID, deadline_s=2.5)
+    async def consulted() -> tuple[str, Sequence[Entry]]:
+        world = await an_assessed_world()
+        await consult(world, HangsThen(), ID)
+        return (await assessment_of(world)).cause.prose, await world.audit.entries(ID)
 
-    assert "checkout deploy 42: likely" in (await assessment_of(world)).cause.prose
-    assert 1 == len([entry for entry in await world.audit.entries(ID) if entry.act == MODEL_CALLED])
+    prose, entries = in_virtual_time(consulted())
+
+    assert "checkout deploy 42: likely" in prose
+    assert 1 == len([entry for entry in entries if entry.act == MODEL_CALLED])
 
 
 async def test_an_incident_resolved_meanwhile_is_left_alone() -> None:
@@ -378,9 +383,8 @@ async def test_an_incident_assessed_anew_meanwhile_keeps_the_newer_assessment() 
     assert newer == await assessment_of(world)
 
 
-async def test_a_model_that_never_answers_is_left_at_the_deadline() -> None:
+def test_a_model_that_never_answers_is_left_at_the_deadline() -> None:
     """The analyst is cancelled before the consultation ends: no request goes on behind it."""
-    world = await an_assessed_world()
     events: list[str] = []
 
     class Hanging:
@@ -391,11 +395,14 @@ async def test_a_model_that_never_answers_is_left_at_the_deadline() -> None:
                 events.append("cancelled")
             raise AssertionError
 
-    assert await consult(world, Hanging(), ID, deadline_s=0.2)
-    events.append("card")
+    async def consulted() -> str:
+        world = await an_assessed_world()
+        assert await consult(world, Hanging(), ID)
+        events.append("card")
+        return (await assessment_of(world)).cause.speaker
 
+    assert "timeout" in in_virtual_time(consulted())
     assert ["cancelled", "card"] == events
-    assert "timeout" in (await assessment_of(world)).cause.speaker
 
 
 async def test_an_incident_gets_four_calls_in_all() -> None:

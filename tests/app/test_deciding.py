@@ -26,6 +26,7 @@ from bot.domain.policy import FLOOR, Opa, Party, Policy, Request
 from bot.domain.proposal import Approval, ProposalRecord, ProposalState
 from tests.app.world import CHANNEL, DANA, EVE, OMAR, Bot, FakeChat, a_bot, a_resolved, a_service, with_world
 from tests.builders import INCIDENT, a_change, a_record
+from tests.virtual_time import in_virtual_time
 
 S = ProposalState
 ID = IncidentId(INCIDENT)
@@ -110,19 +111,19 @@ async def test_when_the_pager_is_down_nothing_is_approved_and_named_approvers_ca
     assert denied.is_accepted
 
 
-async def test_a_pager_that_never_answers_does_not_keep_the_person_waiting(bot: Bot) -> None:
+def test_a_pager_that_never_answers_does_not_keep_the_person_waiting(bot: Bot) -> None:
     class Hanging(type(bot.pager)):  # type: ignore[misc]
         async def on_call(self, incident: Incident) -> list[OnCall]:
             await asyncio.Event().wait()
             return []
 
-    await bot.begin()
-    impatient = Manners(CHANNEL, timedelta(minutes=15), look_up=timedelta(milliseconds=20))
-    waiting = with_world(bot, incidents=Hanging([], {}), manners=impatient)
-    ruling = await waiting.press(Action.APPROVE, by=OMAR)
+    async def pressed() -> str:
+        await bot.begin()
+        return (await with_world(bot, incidents=Hanging([], {})).press(Action.APPROVE, by=OMAR)).text
 
     assert (
-        "You cannot decide this: PagerDuty could not say who is on call (no answer in time)." == ruling.text
+        "You cannot decide this: PagerDuty could not say who is on call (no answer in time)."
+        == in_virtual_time(pressed())
     )
 
 

@@ -10,7 +10,7 @@ from adapters.evidence.memory import MemoryVersions
 from bot.app.approve import handle_click
 from bot.app.remediate import run_step
 from bot.app.show import show
-from bot.app.world import Manners, OnePolicy, Sources
+from bot.app.world import OnePolicy, Sources
 from bot.domain.approval import Action, Reason
 from bot.domain.catalogue import HttpVersion
 from bot.domain.change import ChangeEvent, ChangeKind
@@ -18,8 +18,9 @@ from bot.domain.ids import IncidentId
 from bot.domain.incident import Incident
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState
-from tests.app.world import CHANNEL, DANA, Bot, a_bot, a_resolved, a_service, with_world
+from tests.app.world import DANA, Bot, a_bot, a_resolved, a_service, with_world
 from tests.builders import INCIDENT, NOW, a_change, an_incident
+from tests.virtual_time import in_virtual_time
 
 S = ProposalState
 ID = IncidentId(INCIDENT)
@@ -190,19 +191,20 @@ async def test_a_source_that_is_silent_at_the_claim_runs_nothing_and_is_named() 
     assert "PagerDuty did not answer" in (await bot.the_last()).reason
 
 
-async def test_a_source_that_never_answers_is_given_up(bot: Bot) -> None:
+def test_a_source_that_never_answers_is_given_up() -> None:
     class Hanging(MemoryVersions):
         async def serving(self, source: HttpVersion) -> str:
             await asyncio.Event().wait()
             return ""
 
     reading, _ = a_bot_that_reads()
-    await reading.begin()
-    impatient = Manners(CHANNEL, timedelta(minutes=15), look_up=timedelta(milliseconds=20))
-    waiting = with_world(reading, sources=Sources(versions=Hanging()), manners=impatient)
-    ruling = await waiting.press(Action.APPROVE)
 
-    assert "the version of checkout did not answer (no answer within 0.02 s)" in ruling.text
+    async def pressed() -> str:
+        await reading.begin()
+        waiting = with_world(reading, sources=Sources(versions=Hanging()))
+        return (await waiting.press(Action.APPROVE)).text
+
+    assert "the version of checkout did not answer (no answer within 2 s)" in in_virtual_time(pressed())
     assert [] == reading.runner.ran
 
 

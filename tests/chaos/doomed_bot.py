@@ -26,6 +26,7 @@ from adapters.store.outbox import StoredOutbox
 from adapters.store.redis.inbox import RedisInbox
 from bot.domain.proposal import ProposalState
 from bot.ports import Stream
+from tests.scenarios.patient_bot import be_patient
 
 DURING_S = 0.2
 """How long a call is left to work before the bot dies in it."""
@@ -70,6 +71,7 @@ def main(file: Path) -> None:
         by_call.setdefault((boundary.owner, boundary.method), {})[name] = boundary
     for (owner, method), named in by_call.items():
         setattr(owner, method, _doomed(getattr(owner, method), named, file))
+    be_patient()
     run()
 
 

@@ -25,7 +25,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
 
 async def faults(rig: Rig, **ordered: int) -> None:
     """Let checkout misbehave."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         answer = await client.post(
             f"{rig.stage.checkout.base_url}/faults",
             json=ordered,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from adapters.sandbox.slack import SandboxSlack, running_slack
+from adapters.sandbox.slack import SandboxSlack, limits, running_slack
 from adapters.slack.api import SlackApi, slack_api
 from tests.builders import ManualTime
 from tests.contracts.sandbox_slack_builders import ManualClock, a_workspace
@@ -48,6 +48,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def patient_slack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sandbox Slack wait longer than 3 s: hardly a test is about how busy a machine is."""
+    monkeypatch.setattr(limits, "ACK_S", 60.0)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -61,7 +67,7 @@ async def slack(clock: ManualClock) -> AsyncIterator[SandboxSlack]:
 
 @pytest.fixture
 async def api(slack: SandboxSlack) -> AsyncIterator[SlackApi]:
-    async with slack_api(slack.config.bot_token, base_url=slack.api_url) as api:
+    async with slack_api(slack.config.bot_token, base_url=slack.api_url, timeout_s=60) as api:
         yield api
 
 

@@ -29,7 +29,7 @@ class OrderWorkflow:
     @workflow.run
     async def run(self, order: Order) -> Order:
         confirmed: Order = await workflow.execute_activity(
-            "confirm", order, result_type=Order, start_to_close_timeout=timedelta(seconds=20)
+            "confirm", order, result_type=Order, start_to_close_timeout=timedelta(seconds=60)
         )
         await workflow.wait_condition(lambda: self._closed)
         return Order(note="|".join([confirmed.note, *self._notes]), count=confirmed.count)
@@ -59,6 +59,6 @@ class TrustingWorkflow:
             note,
             task_queue="elsewhere",
             result_type=Order,
-            schedule_to_close_timeout=timedelta(seconds=20),
+            schedule_to_close_timeout=timedelta(seconds=60),
         )
         return result

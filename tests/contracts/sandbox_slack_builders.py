@@ -43,7 +43,7 @@ def a_workspace(**changes: Any) -> SlackConfig:
 def a_client(slack: SandboxSlack, token: str | None = None) -> AsyncWebClient:
     """Slack's own client for Python, with the app's token, retrying nothing."""
     return AsyncWebClient(
-        token=token or slack.config.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=10
+        token=token or slack.config.bot_token, base_url=slack.api_url, retry_handlers=[], timeout=60
     )
 
 

@@ -413,6 +413,8 @@ async def test_an_edit_goes_out_though_its_caller_left(chat: SlackChat, slack: S
     leaving.cancel()
 
     await slack.wait_for(lambda s: "Left behind" in _at(s, ref).shown_text or None)
+    assert leaving.cancelled()
+    assert 1 == len([call for call in slack.calls if call.method == "chat.update"])
 
 
 async def test_messages_of_one_channel_go_out_in_order_and_at_the_pace(

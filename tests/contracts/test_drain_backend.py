@@ -37,9 +37,9 @@ global
   stats socket {admin} mode 600 level admin
 defaults
   mode http
-  timeout connect 5s
-  timeout client 10s
-  timeout server 10s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
 frontend all
   bind fd@{listener}
   default_backend pool
@@ -60,7 +60,7 @@ class Balancer:
 
     async def traffic(self, requests: int = 10) -> Counter[str]:
         """Return which server answered how many requests."""
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             return Counter([(await client.get(self.url)).text for _ in range(requests)])
 
     async def carry_out(self, step: PlaybookStep, *, server: str = "one") -> StepOutcome:
@@ -217,7 +217,7 @@ async def test_an_haproxy_that_hangs_leaves_the_step_unknown(tmp_path: Path) -> 
         backend="b",
         server="s",
         command="set server b/s state drain",
-        timeout_s=1,
+        timeout_s=4,
     )
     outcome = await HaproxyRunner().run(an_approved(command))
     server.close()

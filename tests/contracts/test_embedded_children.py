@@ -29,6 +29,7 @@ from adapters.engine.embedded import (
 from adapters.engine.embedded.children import LOG_LIMIT_BYTES, Backoff, Child, ChildSpec
 from adapters.engine.embedded.temporal import find_temporal, temporal_version
 from adapters.engine.embedded.valkey import embedded_valkey, find_valkey
+from tests.scenarios.processes import ended
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -40,14 +41,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """Return whether the process exists and is more than a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def pid_of(health: ChildHealth) -> int:
@@ -194,16 +187,19 @@ async def test_a_child_that_ends_before_it_is_ready_tells_its_last_words(tmp_pat
 
 
 async def test_a_child_that_never_answers_is_ended(tmp_path: Path) -> None:
-    script = Script(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 600")
+    script = Script(tmp_path, RUNS)
+    children = []
 
     async def never() -> bool:
+        children.append(child.health.pid or 0)
         return False
 
+    child = script.child(never, ready_within=timedelta(seconds=0.5))
     with pytest.raises(ChildFailed, match=r"script did not answer within 0\.5 s"):
-        await script.child(never, ready_within=timedelta(seconds=0.5)).start()
+        await child.start()
 
-    pid_file = tmp_path / "pid"
-    assert not pid_file.exists() or not is_running(int(pid_file.read_text()))
+    assert child.health == ChildHealth("script", up=False, pid=None, restarts=0, last_exit=None)
+    await ended({pid for pid in children if pid})
 
 
 async def test_a_child_deaf_to_sigterm_is_killed_with_its_own_children(tmp_path: Path) -> None:
@@ -214,7 +210,8 @@ async def test_a_child_deaf_to_sigterm_is_killed_with_its_own_children(tmp_path:
 
     await child.stop()
 
-    await until(lambda: not any(is_running(pid) for pid in pids))
+    await ended(pids)
+    assert child.health == ChildHealth("script", up=False, pid=None, restarts=0, last_exit=None)
 
 
 async def test_a_missing_program_is_named(tmp_path: Path) -> None:
@@ -258,8 +255,12 @@ async def test_a_talkative_child_cannot_fill_the_disk(tmp_path: Path) -> None:
     child = script.child(log_check_every=timedelta(seconds=0.01))
 
     await child.start()
+    first = child.health
     await until(lambda: script.log_file.stat().st_size == 0)
+    emptied = child.health
     await child.stop()
+
+    assert first == emptied == ChildHealth("script", up=True, pid=first.pid, restarts=0, last_exit=None)
 
 
 # --- the servers ------------------------------------------------------------------------------------------
@@ -422,7 +423,7 @@ async def test_both_servers_start_and_listen_to_nobody_but_this_machine(folder: 
     assert [child.restarts for child in health] == [0, 0]
     assert addresses == {"0100007F"}  # 127.0.0.1 in the kernel's byte order.
     assert (engine.epoch, engine.engine_is_new, engine.temporal_namespace) == (1, True, "handrail")
-    assert not any(is_running(pid_of(child)) for child in health)
+    await ended(pid_of(child) for child in health)
 
 
 async def test_given_addresses_start_no_child(folder: DataFolder) -> None:
@@ -628,7 +629,7 @@ async def test_kill_9_of_the_bot_ends_its_children_and_frees_the_folder(tmp_path
         await bot.wait()
 
     assert len(children) == 2
-    await until(lambda: not any(is_running(pid) for pid in children))
+    await ended(children)
     with DataFolder(data) as folder:
         async with embedded_engine(folder, minimum_epoch=1) as engine:
             assert (engine.epoch, engine.engine_is_new) == (1, False)

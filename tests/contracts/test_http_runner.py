@@ -149,7 +149,7 @@ async def test_an_answer_that_never_ends_is_given_up_as_unknown(
 ) -> None:
     """A drip never keeps a single read waiting, so only a limit on the whole ends it."""
     async with loopback(answer) as target:
-        outcome = await runner.run(a_post(target.url, timeout_s=1))
+        outcome = await runner.run(a_post(target.url, timeout_s=4))
 
     assert (Result.UNKNOWN, 1) == (outcome.result, len(target.asked))
 
@@ -235,7 +235,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[CheckoutProcess]:
 
 
 async def the_effects(shop: CheckoutProcess) -> list[tuple[str, str, str]]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         answer = await client.get(
             f"{shop.base_url}/effects", headers={"Authorization": "Bearer deploy-token"}
         )
@@ -251,7 +251,7 @@ async def test_a_rollback_really_happens_once_although_answers_are_lost(
     async def through(writer: asyncio.StreamWriter) -> None:
         nonlocal lost
         raw = proxy.asked[-1]
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             answer = await client.post(
                 f"{shop.base_url}/deploy",
                 content=raw.split(b"\r\n\r\n", 1)[1],
@@ -267,7 +267,7 @@ async def test_a_rollback_really_happens_once_although_answers_are_lost(
             f"{proxy.url}/deploy",
             headers=[("Content-Type", "application/json"), ("Authorization", "Bearer secret:DEPLOY_TOKEN")],
             idempotent=True,
-            timeout_s=20,
+            timeout_s=60,
         )
         outcome = await runner.run(step)
 

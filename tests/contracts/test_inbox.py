@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ async def server() -> AsyncIterator[RedisServer]:
 async def take(inbox: AnyInbox, count: int, stream: Stream = Stream.EVENTS) -> list[Message]:
     """Return the next *count* messages, handed out and not done."""
     taken: list[Message] = []
-    async with asyncio.timeout(10), aclosing(inbox.messages(stream)) as messages:
+    async with asyncio.timeout(60), aclosing(inbox.messages(stream)) as messages:
         async for message in messages:
             taken.append(message)
             if len(taken) == count:
@@ -221,25 +222,31 @@ async def test_what_is_done_cannot_be_postponed(inboxes: Inboxes) -> None:
     assert ["two"] == [message.key for message in await take(inbox, 1)]
 
 
-async def test_ping_returns_while_writes_are_accepted(inboxes: Inboxes) -> None:
-    await inboxes.of().ping()
+async def test_ping_returns_while_writes_are_accepted_and_leaves_nothing_to_hand_out(
+    inboxes: Inboxes,
+) -> None:
+    inbox = inboxes.of()
+    await inbox.ping()
+
+    assert await inbox.put(Stream.EVENTS, "one", b"bytes")
+    assert ["one"] == [message.key for message in await take(inbox, 1)]
 
 
 async def test_nothing_acknowledged_is_lost_by_kill_9(server: RedisServer) -> None:
     inbox = RedisInbox(server.url, consumer="bot", block=timedelta(milliseconds=20))
     acknowledged: set[str] = set()
 
-    async def put(key: str) -> None:
-        try:
-            await inbox.put(Stream.EVENTS, key, b"payload")
-        except Unavailable:
-            return
-        acknowledged.add(key)
-        if len(acknowledged) == 300:
-            server.kill()
+    async def put_until_killed(writer: int) -> None:
+        for number in count():
+            try:
+                await inbox.put(Stream.EVENTS, key := f"key-{writer}-{number}", b"payload")
+            except Unavailable:
+                return
+            acknowledged.add(key)
+            if len(acknowledged) == 300:
+                server.kill()
 
-    await asyncio.gather(*(put(f"key-{n}") for n in range(2_000)))
-    assert len(acknowledged) < 2_000
+    await asyncio.gather(*(put_until_killed(writer) for writer in range(50)))
     server.start()
 
     found: set[str] = set()
@@ -377,14 +384,18 @@ async def test_an_entry_that_is_not_ours_is_put_aside(server: RedisServer) -> No
 
 
 async def test_each_delivery_doubles_the_wait_for_the_next(server: RedisServer) -> None:
-    """After two deliveries an entry that is idle for 5 s is not yet due; one delivered once is."""
-    inbox = RedisInbox(server.url, consumer="bot-b", block=timedelta(milliseconds=20))
+    """After two deliveries an entry that is idle for a minute is not yet due; one delivered once is."""
+    inbox = RedisInbox(
+        server.url, consumer="bot-b", reclaim_after=timedelta(minutes=1), block=timedelta(milliseconds=20)
+    )
     redis = open_redis(server.url)
     for key in ("twice", "once"):
         await inbox.put(Stream.EVENTS, key, b"payload")
     dead = RedisInbox(server.url, consumer="bot-a", block=timedelta(milliseconds=20))
     for message, deliveries in zip(await take(dead, 2), (2, 1), strict=True):
-        await redis.xclaim("{in}:events", "disp", "bot-a", 0, [message.id], idle=6_000, retrycount=deliveries)
+        await redis.xclaim(
+            "{in}:events", "disp", "bot-a", 0, [message.id], idle=61_000, retrycount=deliveries
+        )
 
     assert ["once"] == [message.key for message in await take(inbox, 1)]
     for closing in (inbox, dead, redis):

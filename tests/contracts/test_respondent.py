@@ -15,7 +15,13 @@ from adapters.sandbox.serving import serving
 from bot.domain.diagnosis import Level, NoDiagnosis, Silence, ToolResult
 from bot.domain.reply import LookUp, LookUpTool, Replied, Reply, ReplyOutcome
 from bot.ports import Respondent
-from tests.contracts.test_analyst import Server, a_config, analyst_for, server  # noqa: F401 - Fixture.
+from tests.contracts.test_analyst import (  # noqa: F401 - Fixture.
+    IN_VAIN_S,
+    Server,
+    a_config,
+    analyst_for,
+    server,
+)
 from tests.model_builders import CHANGE_LINE, a_claim, a_result, a_words_asked
 
 ANSWER = Reply(sentences=(a_claim("The deploy of 42 went live at 02:58."),), outcome=ReplyOutcome.ANSWERED)
@@ -171,7 +177,7 @@ async def test_a_model_that_does_not_answer_in_time_is_left(
 ) -> None:
     model, address = server
     model.default = behaviour
-    async with analyst_for(a_config(address, timeout_s=5.0, deadline_s=0.5)) as analyst:
+    async with analyst_for(a_config(address, deadline_s=IN_VAIN_S)) as analyst:
         said = await analyst.reply(a_words_asked(), Shelf())
 
     assert isinstance(said, NoDiagnosis)

@@ -57,7 +57,7 @@ class Shop:
 
 def a_client(base_url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=base_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=20
+        base_url=base_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False, timeout=60
     )
 
 
@@ -307,10 +307,10 @@ async def test_a_deploy_is_announced_with_a_signature_until_it_is_taken(tmp_path
         )
         async with process, a_client(process.base_url) as client:
             await Shop(process, client).deploy("42")
-            await asyncio.wait_for(inbox.taken.wait(), 10)
+            await asyncio.wait_for(inbox.taken.wait(), 60)
             inbox.taken.clear()
             await Shop(process, client).deploy("41", "key-2")
-            await asyncio.wait_for(inbox.taken.wait(), 10)
+            await asyncio.wait_for(inbox.taken.wait(), 60)
 
     assert 1 == len({inbox.bodies[attempt] for attempt in range(3)})
     digest = hmac.new(SECRET.encode(), inbox.bodies[0], hashlib.sha256).hexdigest()
@@ -450,7 +450,7 @@ async def test_traffic_flows_until_the_block_ends() -> None:
     async with serving(Starlette(routes=[Route("/checkout", count)])) as url:
         traffic = Traffic(url, rate=500)
         async with traffic.flowing():
-            await asyncio.wait_for(enough.wait(), 20)
+            await asyncio.wait_for(enough.wait(), 60)
         after = traffic.answered
 
     assert (after, True) == (traffic.answered, traffic.failed >= 9)
@@ -474,7 +474,7 @@ async def test_traffic_is_bounded_when_the_service_hangs() -> None:
     async with serving(Starlette(routes=[Route("/checkout", hang)])) as url:
         traffic = Traffic(url, max_in_flight=4, sleep=tick)
         async with traffic.flowing():
-            await asyncio.wait_for(ticked.wait(), 20)
+            await asyncio.wait_for(ticked.wait(), 60)
         release.set()
 
     assert (True, True) == (traffic.answered <= 4, traffic.shed >= 46)

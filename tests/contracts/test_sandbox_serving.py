@@ -49,7 +49,7 @@ async def test_each_server_has_its_own_port_and_is_gone_afterwards() -> None:
 
 async def test_open_streams_and_websockets_do_not_hold_up_the_stop() -> None:
     async with httpx.AsyncClient() as http:
-        async with asyncio.timeout(5), serving(an_app()) as url:
+        async with asyncio.timeout(60), serving(an_app()) as url:
             stream = await http.send(http.build_request("GET", f"{url}/events"), stream=True)
             chunks = stream.aiter_text()
             first = await anext(chunks)

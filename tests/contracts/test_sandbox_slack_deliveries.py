@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adapters.sandbox.serving import serving
-from adapters.sandbox.slack import SandboxMisuseError, SandboxSlack, running_slack
+from adapters.sandbox.slack import SandboxMisuseError, SandboxSlack, limits, running_slack
 from tests.contracts.sandbox_slack_builders import (
     ALICE,
     BOB,
@@ -194,7 +194,10 @@ async def test_the_answer_of_a_command_is_shown_to_the_person_alone(slack: Sandb
     assert () == slack.messages(INCIDENTS) == slack.ephemerals(BOB)
 
 
-async def test_an_app_that_is_away_or_slow_shows_as_slack_s_own_error(slack: SandboxSlack) -> None:
+async def test_an_app_that_is_away_or_slow_shows_as_slack_s_own_error(
+    slack: SandboxSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ACK_S", 1.0)
     never = asyncio.Event()
 
     async def hang(request: Request) -> Response:

@@ -25,7 +25,7 @@ def descendants(pid: int) -> dict[int, str]:
     return below
 
 
-async def ended(pids: Iterable[int], *, within_s: float = 20.0) -> None:
+async def ended(pids: Iterable[int], *, within_s: float = 60.0) -> None:
     """Return once none of *pids* runs. Raises `TimeoutError`."""
     async with asyncio.timeout(within_s):
         await asyncio.gather(*(_ended(pid) for pid in pids))

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import patch
 
 import httpx
 
 from adapters.handlers import SLOW
 from adapters.sandbox.bot_process import BotProcess
 from adapters.sandbox.pagerduty.models import AlertSpec, Incident, Service
-from adapters.sandbox.slack import Delivery, Message, SandboxSlack, SlackChannel
+from adapters.sandbox.slack import Delivery, Message, SandboxSlack, SlackChannel, limits
 from adapters.sandbox.stage import ALICE, CHANNEL, PAGERDUTY_SERVICE, Stage, running_stage
 from bot.app.approve import NOT_YET
+from tests.scenarios.patient_bot import COMMAND
 from tests.scenarios.processes import descendants, ended
 
 T = TypeVar("T")
@@ -186,7 +188,7 @@ class Rig:
     # What senders do.
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             return await client.post(f"{self.stage.bot_url}{path}", content=body, headers=dict(headers))
 
     async def webhook(self, event: Mapping[str, object], *, secret: str | None = None) -> httpx.Response:
@@ -197,8 +199,15 @@ class Rig:
         return await self.post("/webhooks/pagerduty", body, {"X-PagerDuty-Signature": f"v1={signature}"})
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             return await client.get(f"{self.stage.bot_url}{path}")
+
+
+@asynccontextmanager
+async def a_patient_slack() -> AsyncIterator[None]:
+    """Let the sandbox Slack wait for an answer, and keep a trigger good, for longer than 3 s."""
+    with patch.multiple(limits, ACK_S=WITHIN_S, TRIGGER_S=WITHIN_S):
+        yield
 
 
 @asynccontextmanager
@@ -220,14 +229,17 @@ async def running(
     """
     temporary = folder / "tmp"
     temporary.mkdir()
-    async with running_stage(
-        folder,
-        rate=20,
-        is_watched=is_watched,
-        roll_seconds=roll_seconds,
-        more_channels=more_channels,
-        more_services=more_services,
-    ) as stage:
+    async with (
+        a_patient_slack(),
+        running_stage(
+            folder,
+            rate=20,
+            is_watched=is_watched,
+            roll_seconds=roll_seconds,
+            more_channels=more_channels,
+            more_services=more_services,
+        ) as stage,
+    ):
         catalogue = folder / "services.yaml"
         catalogue.write_text(services(catalogue.read_text()))
         environment = {
@@ -239,7 +251,8 @@ async def running(
             "HANDRAIL_GROUP": "false",
             **(settings or {}),
         }
-        rig = Rig(stage, BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT), environment)
+        bot = BotProcess(environment, log_file=folder / "bot.log", cwd=ROOT, command=COMMAND)
+        rig = Rig(stage, bot, environment)
         await rig.start()
         try:
             yield rig

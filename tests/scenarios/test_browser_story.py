@@ -9,6 +9,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from adapters.sandbox.bot_process import BotProcess
 from adapters.sandbox.stage import ALICE, BEN, Stage, running_stage
+from tests.scenarios.patient_bot import COMMAND
+from tests.scenarios.running import a_patient_slack
 from tests.scenarios.screens import DESKTOP, PHONE, Screen, a_page, is_as_wide_as, picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +28,14 @@ SCREENS = pytest.mark.parametrize(
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """A channel in which a bot process has just been told that checkout 42 broke checkout."""
-    async with running_stage(tmp_path) as stage:
+    async with a_patient_slack(), running_stage(tmp_path) as stage:
         environment = {
             **stage.environment(),
             "HANDRAIL_PLAYBOOKS": str(ROOT / "playbooks"),
             "HANDRAIL_PROMPTS": str(ROOT / "prompts"),
             "HANDRAIL_RESOLVE": "true",
         }
-        bot = BotProcess(environment, log_file=tmp_path / "bot.log", cwd=ROOT)
+        bot = BotProcess(environment, log_file=tmp_path / "bot.log", cwd=ROOT, command=COMMAND)
         await bot.start()
         try:
             await stage.deploy("42", key="ci-run-1")

@@ -22,6 +22,7 @@ from bot.domain.diagnosis import Silence, Verdict
 from bot.domain.ids import IncidentId
 from bot.domain.record import Assessment
 from tests.builders import INCIDENT, an_alert, an_incident
+from tests.contracts.test_analyst import IN_VAIN_S
 from tests.model_builders import a_claim, a_hypothesis, a_verdict
 from tests.model_world import an_assessed_world, assessment_of
 
@@ -46,7 +47,7 @@ async def model(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ModelServ
             model=MODEL,
             prompts=ROOT / "prompts",
             timeout_s=patience_s,
-            deadline_s=min(6 * patience_s, 20),
+            deadline_s=20.0,
         )
         analyst = LangchainAnalyst(config)
         yield server, analyst
@@ -138,7 +139,7 @@ async def test_llm_exfil(written: str) -> None:
     assert "See" in after.cause.prose
 
 
-@pytest.mark.parametrize("model", [0.5], indirect=True)
+@pytest.mark.parametrize("model", [IN_VAIN_S], indirect=True)
 @pytest.mark.parametrize("behaviour", [Behaviour.HANG, Behaviour.DRIP])
 async def test_llm_hang(model: tuple[ModelServer, LangchainAnalyst], behaviour: Behaviour) -> None:
     """The connection is gone before the card is redrawn."""

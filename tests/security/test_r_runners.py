@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -42,9 +43,10 @@ from tests.app.test_remediating import an_approved_bot
 from tests.app.world import DEPLOY_TOKEN, with_world
 from tests.builders import INCIDENT, NOW, ManualTime
 from tests.cluster_server import ClusterServer, a_deployment, cluster_server
-from tests.contracts.test_command_runner import ESCAPES, STUBBORN_FAMILY, is_alive, python
+from tests.contracts.test_command_runner import BEGUN_S, ESCAPES, STUBBORN_FAMILY, python
 from tests.loopback import loopback, says
 from tests.runner_builders import a_command, a_post, an_approved
+from tests.scenarios.processes import ended
 
 
 @pytest.fixture
@@ -76,10 +78,11 @@ async def test_r_env(runner: CommandRunner, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_r_timeout(runner: CommandRunner) -> None:
     """A child that forks twice and ignores the request to end is gone with its group."""
-    outcome = await runner.run(a_command(*python(STUBBORN_FAMILY, "600"), timeout_s=1))
+    outcome = await runner.run(a_command(*python(STUBBORN_FAMILY, "600"), timeout_s=BEGUN_S))
+    family = [int(pid) for pid in outcome.output.split()]
 
-    assert Result.UNKNOWN is outcome.result
-    assert not any(is_alive(int(pid)) for pid in outcome.output.split())
+    assert (Result.UNKNOWN, 2) == (outcome.result, len(family))
+    await ended(family)
 
 
 async def test_r_output(runner: CommandRunner) -> None:
@@ -159,19 +162,20 @@ def test_nothing_here_runs_a_shell() -> None:
 
 async def test_r_timeout_for_those_who_left_the_group(runner: CommandRunner) -> None:
     """Daemons in sessions of their own, one with an emptied environment, are gone with the step as well."""
-    step = a_command(*python(ESCAPES), timeout_s=2)
+    step = a_command(*python(ESCAPES), timeout_s=2 * BEGUN_S)
     running = asyncio.create_task(runner.run(step))
     while len(left := members(step.started.key)) < 4:  # noqa: ASYNC110 - Its pipe is the runner's.
         await asyncio.sleep(0.02)
     outcome = await running
 
     assert Result.UNKNOWN is outcome.result
-    assert not [pid for pid in left if is_alive(pid)]
+    await ended(left)
 
 
 async def test_r_timeout_at_the_kill_switch(runner: CommandRunner) -> None:
     """The switch ends a program that runs, wherever its children went."""
-    command = a_command(*python(ESCAPES), timeout_s=600).action
+    token = uuid4().hex
+    command = a_command(*python(ESCAPES, token), timeout_s=600).action
     bot = await an_approved_bot()
 
     class Through(PlainRunner):
@@ -179,21 +183,21 @@ async def test_r_timeout_at_the_kill_switch(runner: CommandRunner) -> None:
             return await runner.run(replace(step, step=step.step.model_copy(update={"action": command})))
 
     following = asyncio.create_task(with_world(bot, runners={"http": Through()}).follow())
-    while len(left := _marked()) < 3:  # noqa: ASYNC110 - Its pipe is the runner's.
+    while len(left := _marked(token)) < 3:  # noqa: ASYNC110 - Its pipe is the runner's.
         await asyncio.sleep(0.02)
     await bot.world.gate.kill("root@host", "stop it")
     await following
 
     assert ProposalState.UNKNOWN is await bot.state()
-    assert not [pid for pid in left if is_alive(pid)]
+    await ended(left)
 
 
-def _marked() -> list[int]:
-    """Return the processes of the test above by what they run: the one with no environment is not told."""
+def _marked(token: str) -> list[int]:
+    """Return the processes of the test above by their arguments: the one with no environment is not told."""
     found = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if folder.name.isdigit() and b"os.setsid()" in (folder / "cmdline").read_bytes():
+            if folder.name.isdigit() and token.encode() in (folder / "cmdline").read_bytes():
                 found.append(int(folder.name))
     return found
 
@@ -298,7 +302,7 @@ def _a_scaling(cluster: ClusterServer, *, token_for: str) -> ApprovedStep:
             namespace="shop",
             object="shop",
             replicas=5,
-            timeout_s=5,
+            timeout_s=30,
         )
     )
 

@@ -27,7 +27,7 @@ async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
 
 
 async def status(rig: Rig, method: str, path: str) -> int:
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         answer = await client.request(method, f"{rig.stage.bot_url}{path}", content=b"{}")
         return answer.status_code
 

@@ -55,7 +55,7 @@ def inbox(clock: MovedClock) -> MemoryInbox:
 
 async def run_until_taken(inbox: MemoryInbox, engine: Engine) -> None:
     running = asyncio.create_task(Dispatcher(inbox, {Stream.EVENTS: engine.handle}).run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await engine.ended.wait()
     running.cancel()
     await asyncio.wait({running})
@@ -76,7 +76,7 @@ async def test_a_message_that_fails_by_itself_is_given_up(inbox: MemoryInbox, cl
     engine = Engine(clock, 2 * MAX_DELIVERIES, NotFound("there is no such incident"))
     await inbox.put(Stream.EVENTS, "broken", b"")
     running = asyncio.create_task(Dispatcher(inbox, {Stream.EVENTS: engine.handle}).run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await engine.worn_out.wait()
         await inbox.put(Stream.EVENTS, "next", b"")
         await engine.ended.wait()

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_TIMEOUT_S = 30.0  # Our choice: a cold start on a busy machine takes a few seconds.
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0  # Our choice: a cold start on a busy machine takes a few seconds.
+STOP_TIMEOUT_S = 30.0
 TOKEN_VARIABLE = "CHECKOUT_TOKEN"
 CHANGE_SECRET_VARIABLE = "CHECKOUT_CHANGE_SECRET"
 

@@ -15,7 +15,7 @@ class Changes:
         self._next.set()
         self._next = asyncio.Event()
 
-    async def wait_for(self, predicate: Callable[[], bool], timeout: float = 5.0) -> None:
+    async def wait_for(self, predicate: Callable[[], bool], timeout: float = 60.0) -> None:
         """Return as soon as *predicate* holds.
 
         Raises:

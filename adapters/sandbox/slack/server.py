@@ -205,7 +205,7 @@ class SandboxSlack:
         """Every delivery to the app so far, retries and repeats among them."""
         return tuple(self._workspace.deliveries)
 
-    async def wait_for(self, predicate: Callable[["SandboxSlack"], T | None], timeout: float = 10.0) -> T:
+    async def wait_for(self, predicate: Callable[["SandboxSlack"], T | None], timeout: float = 60.0) -> T:
         """Return the first answer of *predicate* that is not None or False; it is asked after every change.
 
         Raises:
