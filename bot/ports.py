@@ -301,6 +301,13 @@ class Rooms(Protocol):
         ...
 
 
+class FoundChannel(Frozen):
+    """A channel of ours, and what stands above it."""
+
+    id: str
+    topic: str = ""
+
+
 class OwnChannels(Protocol):
     """Channels that single incidents have for themselves. Everything may be done again without harm."""
 
@@ -312,7 +319,13 @@ class OwnChannels(Protocol):
         """
         ...
 
-    async def describe(self, channel: str, topic: str) -> None: ...
+    async def find(self, name: str) -> FoundChannel | None:
+        """Return our channel of this name that people still write in; None when there is none."""
+        ...
+
+    async def describe(self, channel: str, topic: str) -> None:
+        """Set the topic. Raises `Refused` when we may not, or the channel is archived."""
+        ...
 
     async def link(self, channel: str, title: str, url: str) -> None:
         """Put a bookmark above the channel, unless one with this address stands there."""

@@ -13,6 +13,7 @@ from bot.domain.errors import Invalid, NotFound, Refused
 from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
 from bot.domain.person import Person
+from bot.ports import FoundChannel
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ class OwnChannel:
     name: str
     is_private: bool = False
     topic: str = ""
+    is_archived: bool = False
     links: dict[str, str] = field(default_factory=dict)
     """Titles by address."""
     invited: list[SlackUserId] = field(default_factory=list)
@@ -227,6 +229,9 @@ class MemoryOwnChannels:
     private: set[str] = field(default_factory=set)
     strangers: set[SlackUserId] = field(default_factory=set)
     opened: dict[str, OwnChannel] = field(default_factory=dict)
+    sought: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    """Every topic that was set, in order."""
 
     async def open(self, name: str, *, like: str) -> str:
         if name in self.taken:
@@ -236,8 +241,16 @@ class MemoryOwnChannels:
         self.opened.setdefault(channel, OwnChannel(name, is_private=like in self.private))
         return channel
 
+    async def find(self, name: str) -> FoundChannel | None:
+        self.sought.append(name)
+        found = ((id_, own) for id_, own in self.opened.items() if own.name == name and not own.is_archived)
+        return next((FoundChannel(id=id_, topic=own.topic) for id_, own in found), None)
+
     async def describe(self, channel: str, topic: str) -> None:
+        if self.opened[channel].is_archived:
+            raise Refused("the channel is archived")
         self.opened[channel].topic = topic
+        self.topics.append(topic)
 
     async def link(self, channel: str, title: str, url: str) -> None:
         self.opened[channel].links.setdefault(url, title)

@@ -8,9 +8,16 @@ from adapters.slack.api import Installation, Method, SlackApi
 from adapters.slack.errors import NeedsAPerson
 from bot.domain.errors import Invalid, Refused, Unavailable
 from bot.domain.ids import SlackUserId
+from bot.ports import FoundChannel
 
 _PAGE = 200
 _PAGES = 20  # Our choice: a channel that we made in vain is among the first four thousand.
+
+
+class _Topic(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    value: str = ""
 
 
 class _Channel(BaseModel):
@@ -23,6 +30,7 @@ class _Channel(BaseModel):
     creator: str = ""
     is_private: bool = False
     is_archived: bool = False
+    topic: _Topic = _Topic()
 
 
 class SlackOwnChannels:
@@ -44,8 +52,17 @@ class SlackOwnChannels:
             return await self._ours(name)
         return _channel(answer).id
 
+    async def find(self, name: str) -> FoundChannel | None:
+        found = await self._with_name(name)
+        if found is None or found.is_archived:
+            return None
+        return FoundChannel(id=found.id, topic=found.topic.value)
+
     async def describe(self, channel: str, topic: str) -> None:
-        await self._api.write(Method.SET_TOPIC, {"channel": channel, "topic": topic})
+        try:
+            await self._api.write(Method.SET_TOPIC, {"channel": channel, "topic": topic})
+        except (NeedsAPerson, Invalid) as exc:
+            raise Refused(str(exc)) from exc
 
     async def link(self, channel: str, title: str, url: str) -> None:
         standing = (await self._api.read(Method.BOOKMARKS, channel_id=channel)).get("bookmarks")
@@ -66,12 +83,19 @@ class SlackOwnChannels:
         return f"{self._us.url or 'https://slack.com/'}archives/{channel}{message}"
 
     async def _ours(self, name: str) -> str:
+        found = await self._with_name(name)
+        if found is None:
+            raise Refused(f"the name #{name} is taken by a channel that is not ours")
+        if found.is_archived:
+            raise Refused(f"#{name} was archived")
+        return found.id
+
+    async def _with_name(self, name: str) -> _Channel | None:
+        """Return the channel of this name that we made, archived or not."""
         async for channel in self._channels():
             if channel.name == name and channel.creator == self._us.bot_user_id:
-                if channel.is_archived:
-                    raise Refused(f"#{name} was archived")
-                return channel.id
-        raise Refused(f"the name #{name} is taken by a channel that is not ours")
+                return channel
+        return None
 
     async def _channels(self) -> AsyncIterator[_Channel]:
         cursor = ""

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bot.app.channel_topic import channel_name, topic_of
 from bot.app.report import post_once
+from bot.app.topics import Topic
 from bot.app.world import World
 from bot.domain.card import CardRef
 from bot.domain.document import Document, Line, Section
@@ -18,8 +20,6 @@ log = structlog.get_logger()
 
 WAITS_S = (1.0, 3.0)
 LIMIT_S = 12.0  # Our choice: a channel that Slack cannot make within some seconds is done without.
-_TOPIC = 250  # Slack's limit.
-_NAME = 80  # Slack's limit.
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -78,7 +78,7 @@ async def _opened(world: World, channels: OwnChannels, record: IncidentRecord, c
     """Open and furnish the channel; each part is the same when it is done again after a crash."""
     name = channel_name(record)
     channel = await channels.open(name, like=card.channel)
-    await channels.describe(channel, _topic(record))
+    missing = await _described(world, channels, record, channel)
     card_url = channels.address(card.channel, card.ts)
     links = {"The card, with its buttons": card_url, "PagerDuty": record.incident.url or ""}
     service = world.catalogue.services.get(record.incident.service) if record.incident.service else None
@@ -87,7 +87,6 @@ async def _opened(world: World, channels: OwnChannels, record: IncidentRecord, c
     for title, url in links.items():
         if url:
             await channels.link(channel, title, url)
-    missing = []
     for user, person in zip(record.on_call, record.on_call_names, strict=False):
         try:
             await channels.invite(channel, user)
@@ -95,6 +94,19 @@ async def _opened(world: World, channels: OwnChannels, record: IncidentRecord, c
             missing.append(f"{person} could not be invited: {exc}")
     await _welcome(world, record, channel, card_url, missing)
     return Line(text=f"#{name}", url=channels.address(channel))
+
+
+async def _described(world: World, channels: OwnChannels, record: IncidentRecord, channel: str) -> list[str]:
+    """Set the topic, and let it be kept from now on; return what keeps it from being set."""
+    said = await topic_of(world, record)
+    try:
+        await channels.describe(channel, said)
+    except (Refused, Invalid) as exc:
+        return [f"Its topic could not be set: {exc}"]
+    world.topics.known[record.id] = Topic(channel, said, world.clock.now())
+    world.topics.due.add(record.id)  # Its state may have changed while the channel was made.
+    world.bell.ring()
+    return []
 
 
 async def _welcome(
@@ -113,15 +125,3 @@ async def _welcome(
         title=f"The channel of {incident.id}", sections=(Section(heading="What it is about", lines=told),)
     )
     await world.chat.post_document(channel, document, key=key)
-
-
-def channel_name(record: IncidentRecord) -> str:
-    """Return a name that no other incident has, of the signs that Slack takes: `inc-q2abc-checkout`."""
-    of = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in record.id.lower())
-    return f"inc-{of}-{record.incident.service or 'unmapped'}"[:_NAME].rstrip("-")
-
-
-def _topic(record: IncidentRecord) -> str:
-    incident = record.incident
-    said = f"{incident.service or 'unmapped service'} · {incident.title} · PagerDuty {incident.id}"
-    return said if len(said) <= _TOPIC else f"{said[: _TOPIC - 1]}…"

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from bot.app.channel_topic import keep_topics
 from bot.app.group import tell_threads
 from bot.app.running_summary import keep_summaries
 from bot.app.show import catch_up
@@ -38,7 +39,9 @@ class Painter:
         """Bring cards, threads and storms up to date; True when something must wait for the next time."""
         self._sent = 0
         is_waiting = await catch_up(self.world)
+        self.world.topics.due.update(self.world.summaries.due)  # Whose cards were drawn.
         is_waiting = await keep_summaries(self.world) or is_waiting
+        is_waiting = await keep_topics(self.world) or is_waiting
         if self.world.manners.merging is None:
             return is_waiting
         is_waiting = await tell_threads(self.world, self._doubted) or is_waiting

@@ -11,6 +11,7 @@ from bot.app.drafts import Drafts
 from bot.app.latecomers import Latecomers
 from bot.app.stories import Stories
 from bot.app.summaries import Summaries
+from bot.app.topics import Topics
 from bot.domain.catalogue import Catalogue
 from bot.domain.home import Look
 from bot.domain.ids import IncidentId, PlaybookId, SlackUserId
@@ -193,6 +194,7 @@ class World:
     latecomers: Latecomers = field(default_factory=Latecomers)
     stories: Stories = field(default_factory=Stories)
     summaries: Summaries = field(default_factory=Summaries)
+    topics: Topics = field(default_factory=Topics)
     overdue: set[IncidentId] = field(default_factory=set)
     """Incidents whose cards Slack was not told of the newest state."""
     sources: Sources = Sources()

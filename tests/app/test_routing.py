@@ -1,21 +1,27 @@
 """Cards go where the routes say, and some incidents get a channel of their own, or it is told why not."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from adapters.slack.memory import MemoryOwnChannels, OwnChannel
 from bot.app.own_channel import open_own_channel
+from bot.app.running_summary import MOST_OPEN
+from bot.app.storm import Painter
+from bot.app.topics import Topics
 from bot.domain.alert import Severity
+from bot.domain.approval import Action
 from bot.domain.card import CardRef
 from bot.domain.catalogue import Catalogue, Route
-from bot.domain.errors import Unavailable
+from bot.domain.errors import Refused, Unavailable
 from bot.domain.ids import IncidentId, ServiceName
-from bot.domain.incident import Incident
-from tests.app.world import CHANNEL, OMAR, Bot, a_bot, a_service, with_world
+from bot.domain.incident import Incident, IncidentEventKind
+from tests.app.world import CHANNEL, OMAR, Bot, a_bot, a_resolved, a_service, with_world
 from tests.builders import INCIDENT, an_alert, an_incident
 
 MAJOR, TEAM, PRIVATE = "C0MAJOR", "C0TEAM", "C0SECRET"
+MINUTE = timedelta(minutes=1)
 OWN = Route(service=(ServiceName("checkout"),), own_channel=True)
 
 
@@ -94,7 +100,7 @@ async def test_an_incident_has_a_channel_with_topic_links_and_who_is_on_call() -
     assert {
         "C0OWN1": OwnChannel(
             name=f"inc-{INCIDENT.lower()}-checkout",
-            topic=f"checkout · Error rate is 12 % · PagerDuty {INCIDENT}",
+            topic=f"Waiting for approval · checkout · Error rate is 12 % · PagerDuty {INCIDENT}",
             links={
                 address: "The card, with its buttons",
                 "https://example.pagerduty.com/incidents/Q1": "PagerDuty",
@@ -165,3 +171,134 @@ async def test_without_such_a_route_no_channel_is_opened() -> None:
     await opened(bot)
 
     assert ({}, []) == (channels(bot).opened, bot.chat.replies)
+
+
+NAME = f"inc-{INCIDENT.lower()}-checkout"
+
+
+def topics(bot: Bot) -> list[str]:
+    """Return the first words of every topic that was set, in order."""
+    return [said.partition(" · checkout · ")[0] for said in channels(bot).topics]
+
+
+async def painted(bot: Bot, *, after: timedelta = timedelta()) -> bool:
+    bot.time.advance(after)
+    return await Painter(bot.world).paint()
+
+
+async def test_the_topic_begins_with_the_state_and_follows_it() -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    await bot.press(Action.DENY)
+    assert not await painted(bot, after=MINUTE)
+
+    bot.pager.put(a_resolved())
+    await bot.hear(IncidentEventKind.RESOLVED)
+    await painted(bot, after=MINUTE)
+
+    assert ["Waiting for approval", "Open", "Resolved"] == topics(bot)
+    assert [] == channels(bot).sought
+
+
+async def test_a_topic_is_set_once_a_minute_at_most_and_the_last_state_wins() -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    await bot.press(Action.DENY)
+    assert await painted(bot)
+    bot.pager.put(a_resolved())
+    await bot.hear(IncidentEventKind.RESOLVED)
+    assert await painted(bot, after=MINUTE - timedelta(seconds=1))
+
+    assert not await painted(bot, after=timedelta(seconds=1))
+    assert ["Waiting for approval", "Resolved"] == topics(bot)
+
+
+async def test_what_did_not_change_is_not_set_again() -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    for _ in range(3):
+        bot.world.topics.due.add(IncidentId(INCIDENT))
+        await painted(bot, after=MINUTE)
+
+    assert ["Waiting for approval"] == topics(bot)
+
+
+async def test_after_a_restart_the_channel_is_found_by_its_name() -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    bot = with_world(bot, topics=Topics())
+    await bot.press(Action.DENY)
+    await painted(bot)
+
+    assert (["Waiting for approval", "Open"], [NAME]) == (topics(bot), channels(bot).sought)
+
+
+async def test_a_channel_that_is_not_there_yet_is_not_made_for_its_topic() -> None:
+    bot = a_routed_bot(OWN)
+    await bot.begin()
+    for _ in range(2):
+        assert not await painted(bot)
+    assert ({}, [NAME]) == (channels(bot).opened, channels(bot).sought)
+
+    await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+    await bot.press(Action.DENY)
+    await painted(bot, after=MINUTE)
+
+    assert ["Waiting for approval", "Open"] == topics(bot)
+
+
+async def test_a_silent_slack_is_asked_again_a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    with monkeypatch.context() as while_silent:
+        while_silent.setattr(channels(bot), "describe", _silent)
+        await bot.press(Action.DENY)
+        assert await painted(bot, after=MINUTE)
+    assert await painted(bot)
+    await painted(bot, after=MINUTE)
+
+    assert ["Waiting for approval", "Open"] == topics(bot)
+
+
+async def test_a_channel_that_people_archived_is_left_alone() -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    channels(bot).opened["C0OWN1"].is_archived = True
+    await bot.press(Action.DENY)
+
+    assert not await painted(bot, after=MINUTE)
+    assert ["Waiting for approval"] == topics(bot)
+
+
+async def test_in_a_crowd_topics_wait_until_it_is_over() -> None:
+    names = [f"Q{number}" for number in range(MOST_OPEN + 1)]
+    bot = with_world(a_routed_bot(OWN), own_channels=MemoryOwnChannels())
+    for name in names:
+        bot.pager.put(an_incident(name))
+        await bot.begin(name)
+    await open_own_channel(bot.world, IncidentId(names[0]), sleep=bot.sleep)
+    await bot.press(Action.DENY, incident=names[0])
+    assert not await painted(bot, after=MINUTE)
+    assert ["Waiting for approval"] == topics(bot)
+
+    bot.pager.put(a_resolved(an_incident(names[1])))
+    await bot.hear(IncidentEventKind.RESOLVED, incident=names[1])
+    while await painted(bot, after=MINUTE):
+        pass
+
+    assert ["Waiting for approval", "Open"] == topics(bot)
+
+
+async def test_a_topic_that_cannot_be_set_is_named_and_the_channel_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refused(*_: object) -> None:
+        raise Refused("Slack does not let us")
+
+    bot = a_routed_bot(OWN)
+    monkeypatch.setattr(channels(bot), "describe", refused)
+    await opened(bot)
+
+    (posted,) = bot.chat.documents.values()
+    assert "Its topic could not be set: Slack does not let us" in posted.document.as_text()
+    assert [f"#{NAME}"] == [reply.document.sections[0].lines[0].text for reply in bot.chat.replies]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -10,10 +11,18 @@ from adapters.slack.api import SlackApi, read_installation, slack_api
 from adapters.slack.manifest import bot_scopes
 from adapters.slack.memory import MemoryOwnChannels
 from adapters.slack.own_channels import SlackOwnChannels
+from bot.app.channel_topic import channel_name
+from bot.app.own_channel import open_own_channel
+from bot.app.storm import Painter
+from bot.domain.approval import Action
+from bot.domain.catalogue import Catalogue, Route
 from bot.domain.errors import Refused, Unavailable, Unclear
-from bot.domain.ids import SlackUserId
-from bot.ports import OwnChannels
-from tests.contracts.sandbox_slack_builders import ALICE, CLOSED_ROOM, INCIDENTS, a_workspace
+from bot.domain.ids import IncidentId, ServiceName, SlackUserId
+from bot.domain.record import IncidentRecord
+from bot.ports import FoundChannel, OwnChannels
+from tests.app.world import Bot, a_bot, a_service, with_world
+from tests.builders import INCIDENT
+from tests.contracts.sandbox_slack_builders import ALICE, BOT, CLOSED_ROOM, INCIDENTS, a_workspace
 
 NAME = "inc-q1-checkout"
 TAKEN = "others"
@@ -88,6 +97,44 @@ async def test_a_channel_is_made_once_and_furnished_once(bench: Bench) -> None:
     ) == bench.seen(channel)
 
 
+async def test_a_channel_is_found_by_its_name_with_what_stands_above_it(bench: Bench) -> None:
+    channel = await bench.channels.open(NAME, like=INCIDENTS)
+    await bench.channels.describe(channel, "Open · checkout")
+
+    assert FoundChannel(id=channel, topic="Open · checkout") == await bench.channels.find(NAME)
+    assert await bench.channels.find("inc-other") is None
+    assert await bench.channels.find(TAKEN) is None
+
+
+async def test_an_incidents_channel_is_furnished_and_its_topic_follows_its_state(bench: Bench) -> None:
+    route = Route(service=(ServiceName("checkout"),), channel=INCIDENTS, own_channel=True)
+    catalogue = Catalogue(services={ServiceName("checkout"): a_service()}, routes=(route,))
+    bot = with_world(a_bot(), catalogue=catalogue, own_channels=bench.channels)
+    await bot.begin()
+    await open_own_channel(bot.world, IncidentId(INCIDENT), sleep=bot.sleep)
+    found = await bench.channels.find(channel_name(await the_record(bot)))
+    assert found is not None
+    assert found.topic.startswith("Waiting for approval · checkout · ")
+
+    await bot.press(Action.DENY)
+    bot.time.advance(timedelta(minutes=1))
+    await Painter(bot.world).paint()
+
+    (card,) = bot.chat.cards
+    seen = bench.seen(found.id)
+    assert (
+        f"inc-{INCIDENT.lower()}-checkout",
+        f"Open · checkout · Error rate is 12 % · PagerDuty {INCIDENT}",
+        bench.channels.address(INCIDENTS, card.ts),
+    ) == (seen.name, seen.topic, seen.links[0])
+
+
+async def the_record(bot: Bot) -> IncidentRecord:
+    record = await bot.world.book.get(IncidentId(INCIDENT))
+    assert record is not None
+    return record
+
+
 async def test_a_name_that_another_has_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused, match="#others is taken by a channel that is not ours"):
         await bench.channels.open(TAKEN, like=INCIDENTS)
@@ -126,6 +173,30 @@ async def test_what_slack_forbids_is_refused_with_its_reason(
 
     with pytest.raises(Refused, match=said):
         await ours.open(NAME, like=INCIDENTS)
+
+
+@pytest.mark.parametrize("error", ["is_archived", "not_in_channel", "too_long"])
+async def test_a_topic_that_slack_does_not_take_is_refused(
+    error: str, ours: SlackOwnChannels, slack: SandboxSlack
+) -> None:
+    channel = await ours.open(NAME, like=INCIDENTS)
+    slack.fail("conversations.setTopic", error=error)
+
+    with pytest.raises(Refused):
+        await ours.describe(channel, "Open · checkout")
+
+
+async def test_an_archived_channel_is_not_found() -> None:
+    rooms = (SlackChannel(INCIDENTS, "incidents"), SlackChannel("C0OLD", NAME, is_archived=True, creator=BOT))
+    async with (
+        running_slack(a_workspace(channels=rooms)) as slack,
+        slack_api(slack.config.bot_token, base_url=slack.api_url) as api,
+    ):
+        ours = SlackOwnChannels(api, await read_installation(api, app_id=slack.config.app_id))
+
+        assert await ours.find(NAME) is None
+        with pytest.raises(Refused, match="archived"):
+            await ours.describe("C0OLD", "Open · checkout")
 
 
 async def test_a_silent_slack_is_unavailable_and_not_a_refusal(

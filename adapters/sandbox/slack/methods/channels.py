@@ -100,6 +100,8 @@ def set_topic(workspace: Workspace, args: Arguments) -> JsonObject:
     """conversations.setTopic: at most 250 characters."""
     channel = workspace.joined_channel(args.text("channel"))
     topic = args.text("topic") or ""
+    if channel.is_archived:
+        raise SlackRefusedError("is_archived")
     if len(topic) > 250:
         raise SlackRefusedError("too_long")
     return {"channel": channel_json(workspace, workspace.change_channel(channel, topic=topic))}
