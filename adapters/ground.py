@@ -67,7 +67,7 @@ def read_files(settings: Settings) -> Files:
     playbooks = read_playbooks(settings.handrail_playbooks)
     if missing := missing_from(catalogue, playbooks):
         raise InvalidCatalogue("\n".join(at(path, where.of(m.path), m.problem) for m in missing))
-    policy = read_policy(settings.handrail_policy)
+    policy = read_policy(settings.handrail_policy, catalogue.services)
     return Files(catalogue=catalogue, playbooks=playbooks, policy=policy)
 
 

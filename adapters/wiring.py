@@ -246,6 +246,7 @@ async def _world(stack: AsyncExitStack, core: _Core, slack: _Slack) -> tuple[Ser
         core.files.policy,
         audit=core.store.audit,
         count=core.telemetry.policy_file,
+        services=core.files.catalogue.services,
     )
     await stack.enter_async_context(beside(policies.follow()))
     queue = DurableQueue(OpaReferee(client, policies), partial(read_durability, redis))

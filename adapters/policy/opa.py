@@ -54,7 +54,7 @@ class OpaReferee:
                 decision = await self._ask(opa.url, request)
         except TimeoutError:
             return self._denied(f"no answer within {self._deadline_s * 1000:g} ms")
-        except httpx.HTTPError as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:  # The last: a name that is none.
             return self._denied(type(exc).__name__)
         except Invalid as exc:
             return self._denied(str(exc))

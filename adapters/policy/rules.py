@@ -2,16 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import structlog
 from pydantic import JsonValue
 
-from adapters.files.policy import NotAPolicy, load_policy, refuse_looser
+from adapters.files.policy import NotAPolicy, load_policy, refuse_looser, refuse_strangers
 from bot.domain.audit import Act
 from bot.domain.errors import HandrailError, Invalid
+from bot.domain.ids import ServiceName
 from bot.domain.policy import Policy
 from bot.ports import AuditLog
 
@@ -21,20 +22,28 @@ LOOK_EVERY_S: Final = (
     5.0  # Our choice: a change of policy is no emergency; for those there is the kill switch.
 )
 _MOST_DIFF: Final = 2_000
+_NOTHING_YET: Final = b"\0"  # No file that is read whole holds this.
 
 
 class PolicyFile:
     """The port `Policies` over a file that may change. A new file that is wrong leaves the old policy."""
 
     def __init__(
-        self, path: Path | None, policy: Policy, *, audit: AuditLog, count: Callable[[str], None]
+        self,
+        path: Path | None,
+        policy: Policy,
+        *,
+        audit: AuditLog,
+        count: Callable[[str], None],
+        services: Collection[ServiceName] | None = None,
     ) -> None:
-        """*count* is told `changed` or `refused` for each new content of the file."""
+        """*count* is told `changed` or `refused` for each new content; *services* are those it may name."""
         self._path = path
+        self._services = services
         self._policy = policy
         self._audit = audit
         self._count = count
-        self._seen = _content(path)
+        self._seen: bytes | None = _NOTHING_YET  # The file may have changed since *policy* was read.
 
     def current(self) -> Policy:
         return self._policy
@@ -61,6 +70,8 @@ class PolicyFile:
             policy = await asyncio.to_thread(load_policy, self._path)
             diff = difference(self._policy, policy)
             refuse_looser(self._path, policy)
+            if self._services is not None:
+                refuse_strangers(self._path, policy, self._services)
         except Invalid as exc:
             await self._refuse(str(exc), "" if isinstance(exc, NotAPolicy) else diff)
         else:

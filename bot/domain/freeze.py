@@ -89,10 +89,14 @@ class Dated(Frozen):
         return self
 
     def holds(self, now: datetime, zone: ZoneInfo) -> bool:
-        """Say whether *now* lies within. A clock time that comes twice counts in both its meanings."""
-        first = self.begins.replace(tzinfo=zone, fold=0).astimezone(UTC)
-        last = self.ends.replace(tzinfo=zone, fold=1).astimezone(UTC)
-        return first <= now < last
+        """Say whether *now* lies within. A clock time that comes twice, or never, is taken at its longest."""
+        return min(_moments(self.begins, zone)) <= now < max(_moments(self.ends, zone))
+
+
+def _moments(clock: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return both meanings of a clock time; they differ when clocks are put back or forward over it."""
+    first, second = (clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first, second
 
 
 class Freeze(Frozen):
@@ -106,7 +110,7 @@ class Freeze(Frozen):
     )
     level: Level = Level.HARD
     services: tuple[ServiceName, ...] | None = Field(
-        default=None, description="Only for these; default: for all."
+        default=None, min_length=1, description="Only for these; default: for all."
     )
 
     @model_validator(mode="after")

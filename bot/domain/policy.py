@@ -5,9 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import rfc8785
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from bot.domain.catalogue import Approvers
 from bot.domain.freeze import Freeze, Level
@@ -69,10 +70,19 @@ class ServiceRule(Frozen):
     limits: Limits | None = Field(default=None, description="In the place of the limits for all.")
 
 
+_ADDRESS = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\"$->@-~]*)?$"
+
+
+def _with_a_port(url: str) -> str:
+    if urlsplit(url).port == 0:  # A larger one than there is raises by itself.
+        raise ValueError("must name a port from 1 to 65535")
+    return url
+
+
 class Opa(Frozen):
     """A server of yours that must agree as well."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")] = Field(
+    url: Annotated[str, StringConstraints(pattern=_ADDRESS), AfterValidator(_with_a_port)] = Field(
         description="Of the decision, such as `http://127.0.0.1:8181/v1/data/handrail/approval`."
     )
 
@@ -123,6 +133,12 @@ class Policy(Frozen):
     def is_only_observed(self, service: ServiceName) -> bool:
         found = self.services.get(service)
         return found is not None and found.observe_only
+
+    def names(self) -> frozenset[ServiceName]:
+        """Return every service that something is said of by name."""
+        return frozenset(
+            [*self.services, *(name for freeze in self.freezes for name in freeze.services or ())]
+        )
 
     def limits_of(self, service: ServiceName) -> Limits:
         found = self.services.get(service)

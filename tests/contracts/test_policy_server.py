@@ -70,11 +70,9 @@ async def test_nobody_is_asked_unless_the_policy_names_somebody(client: httpx.As
     assert () == await OpaReferee(client, OnePolicy(FLOOR)).objections(a_request())
 
 
-@pytest.mark.parametrize("url", ["http://xn--a/v1/data", "http://127.0.0.1:99999/v1/data"])
-async def test_an_address_that_cannot_be_one_denies(client: httpx.AsyncClient, url: str) -> None:
-    (why,) = await OpaReferee(client, OnePolicy(Policy(opa=Opa(url=url))), deadline_s=60).objections(
-        a_request()
-    )
+async def test_a_name_that_can_be_none_denies(client: httpx.AsyncClient) -> None:
+    nowhere = OnePolicy(Policy(opa=Opa(url="http://xn--a/v1/data")))
+    (why,) = await OpaReferee(client, nowhere, deadline_s=60).objections(a_request())
 
     assert "the policy server could not be asked" in why
 

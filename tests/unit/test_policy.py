@@ -133,6 +133,17 @@ def test_a_dated_freeze_covers_an_hour_that_comes_twice_in_both_its_meanings() -
     assert not freeze.holds(CHECKOUT, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
 
 
+@pytest.mark.parametrize(
+    ("hour", "holds"), [("00:15", False), ("00:59", True), ("01:29", True), ("02:00", False)]
+)
+def test_a_dated_freeze_whose_clock_times_are_skipped_is_taken_at_its_longest(hour: str, holds: bool) -> None:
+    """At 02:00 in Zurich, 01:00 UTC, clocks go to 03:00: half past two is there in neither way."""
+    gap = Dated.model_validate({"from": "2026-03-29T02:30", "to": "2026-03-29T02:45"})
+    freeze = Freeze(name="switch", dated=gap, zone="Europe/Zurich")
+
+    assert holds is freeze.holds(CHECKOUT, datetime.fromisoformat(f"2026-03-29T{hour}+00:00"))
+
+
 def test_a_freeze_may_be_for_some_services_only() -> None:
     freeze = Freeze(name="launch", weekly=Weekly.model_validate(WEEKEND), services=(ServiceName("payments"),))
 

@@ -43,6 +43,14 @@ def test_the_example_is_a_policy() -> None:
         ),
         ("freezes:\n  - name: x\n", "policy.yaml:2: `freezes.0`: name `weekly` or `dated`"),
         ("opa:\n  url: ftp://x\n", "policy.yaml:2: `opa.url`"),
+        ("opa:\n  url: http://[::1\n", "policy.yaml:2: `opa.url`"),
+        ("opa:\n  url: http://opa.example:port/v1\n", "policy.yaml:2: `opa.url`"),
+        ("opa:\n  url: http://opa.example:65536/v1\n", "policy.yaml:2: `opa.url`"),
+        (
+            "freezes:\n  - name: x\n    services: []\n"
+            "    dated: {from: '2026-01-01T00:00', to: '2026-01-02T00:00'}\n",
+            "policy.yaml:3: `freezes.0.services`: must list at least 1",
+        ),
         ("", "policy.yaml: is empty"),
         (
             "high:\n  type_target: true\n",
@@ -58,6 +66,28 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path: Path, text: str, proble
         read_policy(path)
 
     assert problem in str(refused.value)
+
+
+def test_a_service_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    """`observe_only` for a name that is misspelled would observe nothing, and say so nowhere."""
+    path, known = tmp_path / "policy.yaml", [ServiceName("checkout")]
+    path.write_text("services:\n  chekout:\n    observe_only: true\n")
+
+    with pytest.raises(InvalidPolicy, match=r"`services\.yaml` has no service chekout"):
+        read_policy(path, known)
+    assert read_policy(path).is_only_observed(ServiceName("chekout"))
+
+
+async def test_a_file_that_changed_while_the_bot_started_is_taken(tmp_path: Path) -> None:
+    (path := tmp_path / "policy.yaml").write_text("low:\n  quorum: 2\n")
+    policy = read_policy(path)
+    path.write_text("low:\n  quorum: 3\n")
+    store = open_memory_store(redact=str)
+    policies = PolicyFile(path, policy, audit=store.audit, count=lambda _: None)
+
+    await policies.look()
+
+    assert 3 == policies.current().low.quorum
 
 
 class Followed:
@@ -114,6 +144,20 @@ async def test_c_policy_reload_a_change_that_cannot_be_recorded_is_not_taken(fol
     with pytest.raises(Unavailable):
         await policies.look()
     assert policies.current().low.quorum == 2
+
+
+async def test_a_service_that_there_is_not_keeps_a_change_out(followed: Followed) -> None:
+    followed.policies = PolicyFile(
+        followed.path,
+        followed.policies.current(),
+        audit=followed.store.audit,
+        count=followed.counted.append,
+        services=[ServiceName("checkout")],
+    )
+    before = followed.policies.current()
+
+    assert before == await followed.write("services:\n  chekout:\n    observe_only: true\n")
+    assert ["refused"] == followed.counted
 
 
 async def test_a_comment_changes_nothing(followed: Followed) -> None:
