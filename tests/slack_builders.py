@@ -174,7 +174,8 @@ def a_home(**changes: object) -> Home:
             ],
             "open": [
                 {
-                    "text": "Waiting for approval · Q1 (#7) · checkout",
+                    "text": "12 % errors (#7)",
+                    "state": "Waiting for approval · checkout · triggered for 5 s",
                     "card": card,
                     "links": [{"label": "PagerDuty", "url": "https://pagerduty.example.com/Q1"}],
                 },
@@ -182,7 +183,7 @@ def a_home(**changes: object) -> Home:
             "open_count": 1,
             "duties": [{"policy": "Shop", "level": 1, "until": NOW}],
             "since": NOW,
-            "news": [{"text": "12 % errors (Q1): came at 03:00:00 UTC", "card": card}],
+            "news": [{"text": "12 % errors (#7): came at 03:00:00 UTC", "card": card}],
             "silenced": [{"text": "Q2 merged into Q1"}],
             "notes": ["PagerDuty did not answer."],
             "made_at": NOW,

@@ -13,10 +13,10 @@ import structlog
 
 from bot.app.also import hidden_now, in_words
 from bot.app.commands.asked import Asked, Question
-from bot.app.commands.finding import LOOKED_THROUGH, known_to, line_of, where
+from bot.app.commands.finding import LOOKED_THROUGH, known_to, where
 from bot.app.permitting import may_approve
 from bot.app.show import status_line
-from bot.app.wording import clock_time
+from bot.app.wording import clock_time, duration
 from bot.app.world import World
 from bot.domain.errors import HandrailError, NotFound, Tampered
 from bot.domain.home import Home, HomeLine, HomeLink, Look
@@ -152,22 +152,25 @@ async def _waiting(
 def _waiting_line(record: IncidentRecord, proposal: ProposalRecord) -> HomeLine:
     plan = Plan.from_bytes(proposal.plan)
     return HomeLine(
-        text=f"{plan.title} · {record.incident.title or record.id}",
+        text=f"{plan.title} · {_name(record)}",
         card=record.card,
         expires_at=proposal.expires_at,
     )
 
 
 def _open_line(world: World, record: IncidentRecord, proposal: ProposalRecord | None) -> HomeLine:
-    line = line_of(world, record)
+    incident = record.incident
+    age = duration(world.clock.now() - incident.opened_at)
+    where_it_is = incident.service or incident.pagerduty_service_name or "an unmapped service"
     service = world.catalogue.services.get(record.incident.service) if record.incident.service else None
     links = (
-        ("PagerDuty", line.url),
+        ("PagerDuty", incident.url),
         ("Runbook", service.runbook_url if service else None),
         ("Dashboard", service.dashboard_url if service else None),
     )
     return HomeLine(
-        text=f"{status_line(record, proposal)} · {line.text}",
+        text=_name(record),
+        state=f"{status_line(record, proposal)} · {where_it_is} · {incident.status.value} for {age}",
         card=record.card,
         links=tuple(HomeLink(label=label, url=str(url)) for label, url in links if url),
     )
@@ -196,7 +199,14 @@ def _news(world: World, known: _Known, since: datetime | None) -> tuple[HomeLine
 
 def _told(record: IncidentRecord, happened: Sequence[tuple[datetime, str]]) -> str:
     said = "; ".join(words for _, words in happened)
-    return f"{record.incident.title or record.id} ({record.id}): {said}"
+    return f"{_name(record)}: {said}"
+
+
+def _name(record: IncidentRecord) -> str:
+    """Return the incident as people speak of it; its number is as good as its id in a command."""
+    incident = record.incident
+    number = f"#{incident.number}" if incident.number is not None else str(record.id)
+    return f"{incident.title} ({number})" if incident.title else number
 
 
 def _happened(

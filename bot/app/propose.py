@@ -94,6 +94,8 @@ def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None)
     Raises:
         NoPlaybook: none does.
     """
+    if not service.playbooks:
+        raise NoPlaybook("services.yaml allows none for this service")
     for playbook_id in service.playbooks:
         loaded = world.playbooks.get(playbook_id)
         if loaded is None:
@@ -102,7 +104,7 @@ def choose_playbook(world: World, service: Service, suspect: ChangeEvent | None)
         if (suspect is not None and suspect.kind in kinds) or (suspect is None and not kinds):
             return loaded
     cause = f"a {suspect.kind.value}" if suspect else "no change"
-    raise NoPlaybook(f"none of its allowed playbooks answers {cause} as the cause")
+    raise NoPlaybook(f"none that services.yaml allows for this service answers {cause} as the cause")
 
 
 def _plan(

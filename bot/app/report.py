@@ -219,7 +219,7 @@ def _decisions(proposals: Sequence[ProposalRecord]) -> list[str]:
             said.append(f"{proposal.denied_by} denied “{title}” at {clock_time(proposal.changed_at)}{why}")
         elif not proposal.approvals:
             reason = f": {proposal.reason}" if proposal.reason else ""
-            said.append(f"“{title}” was not approved; it is {proposal.state.value}{reason}")
+            said.append(f"“{title}” was not approved; it is {proposal.state.value.replace('_', ' ')}{reason}")
     return said
 
 
@@ -255,6 +255,8 @@ def _recovery(
             said.append(f"Proven at {clock_time(last.changed_at)}: {last.reason}")
         case ProposalState.NOT_RECOVERED if last:
             said.append(f"What was run did not help: {last.reason}")
+        case _ if record.incident.is_open:
+            said.append("Nothing has proven a recovery so far; the incident is open.")
         case _:
             said.append("Handrail did not prove a recovery; see the pager for how the incident ended.")
     return said

@@ -8,6 +8,7 @@ import structlog
 from bot.app.also import also_shown
 from bot.app.asking import named_ask, what_people_said
 from bot.app.diagnosing import keep_diagnosis
+from bot.app.naming import names_of
 from bot.app.wording import NOT_KNOWN, clock_time, duration
 from bot.app.world import World
 from bot.domain.card import Card, CardRef, Offer, Progress, ProgressKind
@@ -114,6 +115,7 @@ async def _drawn_at_once(world: World, incident_id: IncidentId) -> bool:
 async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card:
     """Draw the card from the record."""
     offer = _offer_of(record, found.proposals[-1], found.claims) if found.proposals else None
+    is_first = record.card is None
     notes = [Line(text=note) for note in (record.assessment.notes if record.assessment else ())]
     if found.is_killed:
         notes.append(Line(text="Handrail is stopped by its kill switch: nothing starts."))
@@ -124,13 +126,14 @@ async def compose(world: World, record: IncidentRecord, found: OnRecord) -> Card
     return Card(
         incident=record.incident,
         status_line=status_line(record, found.proposals[-1] if found.proposals else None),
-        mentions=record.on_call if record.card is None else (),
+        mentions=record.on_call if is_first else (),
         on_call=record.on_call_names,
+        approvers=await names_of(world, offer.plan.approvers.users) if is_first and offer else (),
         cause=record.assessment.cause if record.assessment else None,
         offer=offer,
         notes=tuple(notes),
         ask=named_ask(record),
-        said=await what_people_said(world, record) if record.card is not None else (),
+        said=await what_people_said(world, record) if not is_first else (),
         also=await also_shown(world, record),
         updated_at=world.clock.now(),
     )

@@ -95,14 +95,20 @@ def clock_time(at: datetime, *, today: datetime | None = None) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """Return such as `45 s`, `3 min` or `2 h 5 min`."""
+    """Return such as `45 s`, `3 min`, `2 h 5 min` or `3 d 4 h`."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < 90:
         return f"{seconds} s"
     minutes, hours = round(seconds / 60), seconds // 3600
     if minutes < 90:
         return f"{minutes} min"
-    return f"{hours} h {(seconds - hours * 3600) // 60} min"
+    if hours < 48:
+        return _two(hours, "h", (seconds - hours * 3600) // 60, "min")
+    return _two(hours // 24, "d", hours % 24, "h")
+
+
+def _two(many: int, unit: str, rest: int, of: str) -> str:
+    return f"{many} {unit} {rest} {of}" if rest else f"{many} {unit}"
 
 
 def _headline(ranking: Ranking) -> str:

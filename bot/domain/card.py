@@ -99,6 +99,8 @@ class Card(Frozen):
     """On-call people; mentioned once, in the first post."""
     on_call: tuple[str, ...] = ()
     """Names of those on call, shown without a mention."""
+    approvers: tuple[tuple[SlackUserId, str], ...] = ()
+    """Names of named approvers: in the first post they are not mentioned, which would notify them."""
     cause: Cause | None = None
     offer: Offer | None = None
     notes: tuple[Line, ...] = ()

@@ -38,6 +38,8 @@ class HomeLine(Frozen):
     """One line. It is data: whoever shows it escapes it."""
 
     text: str
+    state: str = ""
+    """How the incident that *text* names stands."""
     card: CardRef | None = None
     """The card that it is about, where everything is decided."""
     links: tuple[HomeLink, ...] = ()

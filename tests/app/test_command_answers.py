@@ -138,7 +138,7 @@ async def test_who(bot: Bot) -> None:
     await bot.begin()
 
     assert a_document(
-        "Who is on Error rate is 12 %",
+        "Who is on it: Error rate is 12 %",
         Now=[
             "On call: Omar",
             "Approval: only Dana or whoever is on call in PagerDuty may decide this",
@@ -186,6 +186,9 @@ async def test_summary_and_handover(bot: Bot) -> None:
     summary = await told(bot, "summary")
 
     assert "Summary of Error rate is 12 %" == summary.title
+    assert (
+        lines(["Nothing has proven a recovery so far; the incident is open."]) == summary.sections[-1].lines
+    )
     assert a_document(
         "Hand-over at 03:00:05 UTC: 1 open incident",
         **{
@@ -446,7 +449,7 @@ async def test_words_alone_change_nothing(bot: Bot, words: str) -> None:
     said = await told(bot, words, way=Way.MENTION)
 
     assert before == await bot.entries()
-    assert "Commands" == said.sections[0].heading
+    assert "Usage" == said.sections[0].heading
 
 
 async def test_the_shortcut_tells_how_it_stands_and_what_can_be_asked(bot: Bot) -> None:

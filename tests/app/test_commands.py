@@ -27,11 +27,14 @@ async def test_help_lists_every_command(bot: Bot, text: str) -> None:
     ("text", "first_line"),
     [
         ("statsu", "There is no command “statsu”. Did you mean /incident status?"),
-        ("context Q1; rm -rf /", "Too many words. Usage: /incident context"),
-        ("status a b", "Too many words. Usage: /incident status"),
-        ("changes a b c", "Too many words. Usage: /incident changes"),
+        ("context Q1; rm -rf /", "Too many words."),
+        ("status a b", "Too many words."),
+        ("changes a b c", "Too many words."),
         ("'; DROP TABLE--", "There is no command “';”."),
-        ("help me", "Too many words. Usage: /incident help"),
+        ("help me", "What /incident can do"),
+        ("approve", "Approving and denying are done on the card, with its buttons: words decide nothing."),
+        ("rollback", "There is no command “rollback”. Did you mean /incident propose?"),
+        ("oncall", "There is no command “oncall”. Did you mean /incident who?"),
         ("x" * 4000, "That is not a command I know."),
         ("status \u202egnp.exe", "That is not a command I know."),
         ("status \x00", "That is not a command I know."),
@@ -46,6 +49,27 @@ async def test_what_is_not_understood_is_answered_with_how_to_ask(
     bot: Bot, text: str, first_line: str
 ) -> None:
     assert (await asked(bot, text)).split("\n")[0].startswith(first_line)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("status a b", ["/incident status [id] — where the incident stands and what waits for a decision"]),
+        ("changes 0h", ["/incident changes [service] [2h] — what changed, newest first"]),
+        ("page", ["/incident escalate [id] — hand it to the next level of its escalation policy"]),
+        (
+            "did checkout change?",
+            ["A question in words is asked in the incident's thread, by mentioning me there."],
+        ),
+        ("deny", []),
+    ],
+)
+async def test_a_mistake_is_answered_in_a_few_lines_not_with_the_whole_list(
+    bot: Bot, text: str, lines: list[str]
+) -> None:
+    (section,) = (await bot.ask(text)).document.sections
+
+    assert [*lines, "All commands: /incident help"] == [line.text for line in section.lines]
 
 
 async def test_status_says_where_it_stands_and_what_waits(bot: Bot) -> None:

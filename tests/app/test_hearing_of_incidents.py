@@ -38,6 +38,7 @@ async def test_a_webhook_leads_to_one_card_with_a_proposal(bot: Bot) -> None:
         card.offer.digest,
     )
     assert ((OMAR.id,), ("Omar",)) == (card.mentions, card.on_call)
+    assert ((DANA.id, "Dana"),) == card.approvers
     assert [(ID, 1)] == bot.workflows.started
     assert [] == bot.runner.ran
 
@@ -48,7 +49,7 @@ async def test_the_card_that_is_edited_mentions_nobody_again(bot: Bot) -> None:
     bot.pager.put(an_incident(status=IncidentStatus.ACKNOWLEDGED))
     await bot.hear(K.ACKNOWLEDGED)
 
-    assert ((), ("Omar",)) == (bot.card.mentions, bot.card.on_call)
+    assert ((), ("Omar",), ()) == (bot.card.mentions, bot.card.on_call, bot.card.approvers)
 
 
 async def test_the_same_webhook_again_changes_nothing(bot: Bot) -> None:
@@ -199,7 +200,7 @@ async def test_an_old_page_opens_a_card_only_when_the_pager_says_that_it_is_open
     await bot.course()
 
     assert {} == none_yet
-    assert ["This reached Handrail 192 h 0 min after the page."] == [
+    assert ["This reached Handrail 8 d after the page."] == [
         note.text for note in bot.card.notes if "reached" in note.text
     ]
 

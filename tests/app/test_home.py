@@ -16,7 +16,7 @@ from bot.domain.person import Duty, Person
 from bot.ports import Message, Stream
 from tests.app.test_sharing_a_card import a_shop, three_of_one_cause
 from tests.app.world import DANA, EVE, OMAR, Bot, a_bot, a_resolved, a_service
-from tests.builders import INCIDENT, NOW, an_incident
+from tests.builders import NOW, an_incident
 
 NOBODY_SAID = "Nobody said in time {}, so something may be missing here. Open the tab again."
 
@@ -43,8 +43,10 @@ async def test_it_names_what_is_open_and_leads_to_the_card(bot: Bot) -> None:
     home = await opened(bot)
 
     (line,) = home.open
-    assert line.text.startswith(f"Waiting for approval · {INCIDENT} (#7) · triggered for ")
-    assert line.text.endswith(" · checkout · Error rate is 12 %")
+    assert ("Error rate is 12 % (#7)", "Waiting for approval · checkout · triggered for 5 s") == (
+        line.text,
+        line.state,
+    )
     ((card, _),) = bot.chat.cards.items()
     assert (card, 1, bot.time.at) == (line.card, home.open_count, home.made_at)
     assert (
@@ -62,7 +64,7 @@ async def test_an_approval_waits_for_those_whom_the_policy_lets_approve(
     assert proposal is not None
     home = await opened(bot, person)
 
-    assert (["Roll checkout back to 41 · Error rate is 12 %"] if waits else []) == texts(home, "waiting")
+    assert (["Roll checkout back to 41 · Error rate is 12 % (#7)"] if waits else []) == texts(home, "waiting")
     assert ([proposal.expires_at] if waits else []) == [line.expires_at for line in home.waiting]
     assert 1 == len(home.open)
 
@@ -104,7 +106,7 @@ async def test_the_first_opening_tells_no_news_and_the_next_one_what_changed_in_
     assert (None, ()) == (first.since, first.news)
     assert looked == home.since
     (news,) = texts(home, "news")
-    assert news.startswith(f"Error rate is 12 % ({INCIDENT}): came at ")
+    assert news.startswith("Error rate is 12 % (#7): came at ")
     assert news.endswith("; “Roll checkout back to 41” is proposed")
 
 

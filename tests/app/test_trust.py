@@ -18,7 +18,7 @@ INCIDENTS = tuple(f"Q{number}INCIDENT0000" for number in range(1, 5))
 
 
 def drawn(plan: Plan) -> list[str]:
-    return [line for line in essentials(plan, mentions=False) if line.startswith("*Record:*")]
+    return [line for line in essentials(plan, names={}) if line.startswith("*Record:*")]
 
 
 async def played(bot: Bot, incident: str, *signal: float, action: Action = Action.APPROVE) -> Plan:

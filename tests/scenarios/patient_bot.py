@@ -13,8 +13,7 @@ from types import ModuleType
 from adapters import handlers
 from adapters.cli import main
 from adapters.slack import app
-from bot.app import approve, freshness, home, investigate, previewing, world
-from bot.app.commands import people
+from bot.app import approve, freshness, home, investigate, naming, previewing, world
 
 COMMAND = ("-m", "tests.scenarios.patient_bot", "run")
 PATIENCE_S = 10.0
@@ -29,7 +28,7 @@ WAITS: Sequence[tuple[ModuleType, str]] = (
     (handlers, "PATIENCE_S"),
     (home, "LOOK_UP_S"),
     (investigate, "ENRICH_S"),
-    (people, "_NAMING_S"),
+    (naming, "WITHIN_S"),
     (previewing, "PREVIEW_S"),
 )
 

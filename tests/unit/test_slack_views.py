@@ -10,12 +10,16 @@ from adapters.slack.views.home import home_view
 from adapters.slack.views.limits import lint, lint_view
 from adapters.slack.views.text import address, code, escape, link, literal, mention, shorten, visible
 from bot.domain.card import CardRef, Progress, ProgressKind
+from bot.domain.catalogue import Approvers
 from bot.domain.document import Document, Line, Section, lines
 from bot.domain.home import Home
 from bot.domain.ids import SlackUserId
+from bot.domain.incident import IncidentStatus
 from bot.domain.proposal import ProposalState
 from tests.slack_builders import (
     NOW,
+    ONCALL,
+    OTHER,
     a_card,
     a_cause,
     a_command,
@@ -57,6 +61,47 @@ def test_other_incidents_that_it_shows_stand_under_what_happened_and_the_rest_is
     assert "• also: payments P0, joined because 1 hop from checkout\n• also: payments P1" in shown
     assert "• … (4 more; /incident muted lists them)" in shown
     assert shown.index("payments P0") < shown.index(a_cause().headline)
+
+
+def test_an_acknowledged_incident_says_that_somebody_is_on_it() -> None:
+    taken = an_incident(status=IncidentStatus.ACKNOWLEDGED)
+
+    said = texts(card_blocks(a_card(incident=taken)))[1].split("\n")[1]
+    assert said.endswith(" · acknowledged")
+    assert "acknowledged" not in "\n".join(texts(card_blocks(a_card())))
+
+
+def test_named_approvers_have_names_where_a_mention_would_notify_them() -> None:
+    approvers = Approvers(users=(ONCALL, OTHER), on_call=True)
+    offer = an_offer(a_plan(approvers=approvers, narrowed_to=Approvers(users=(OTHER,))))
+
+    first = a_card(offer, mentions=(ONCALL,), approvers=((ONCALL, "Alice *the first*"),))
+    shown = "\n".join(texts(card_blocks(first)))
+    assert "*May approve* (one person): Alice ∗the first∗ (`U0ALICE`), `U0BOB`, whoever is on call" in shown
+    assert "*The policy asks besides for* `U0BOB`" in shown
+
+    later = "\n".join(texts(card_blocks(a_card(offer, mentions=()))))
+    assert "*May approve* (one person): <@U0ALICE>, <@U0BOB>, whoever is on call" in later
+    assert "*The policy asks besides for* <@U0BOB>" in later
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "outcome", "label", "said"),
+    [
+        ("cancelled", "stopped by Dana", "Withdrawn at 03:00:05 UTC: stopped by Dana.", "Proposed", ""),
+        ("superseded", "43 came", "Out of date since 03:00:05 UTC: 43 came.", "Proposed", ""),
+        ("denied", "denied by Dana", "Denied by Dana at 03:00:05 UTC.", "Proposed", ""),
+        ("failed", "POST answered 500", "POST answered 500", "Tried", "*Failed* — "),
+    ],
+)
+def test_what_came_of_a_plan_is_said_once(
+    state: str, reason: str, outcome: str, label: str, said: str
+) -> None:
+    offer = an_offer(state=ProposalState(state), reason=reason, outcome=outcome, denied_by=None)
+
+    shown = "\n".join(texts(card_blocks(a_card(offer))))
+    assert f"*{label}:* Roll checkout back to 41\n{said}*{outcome}*" in shown
+    assert ".." not in card_text(a_card(offer))
 
 
 def test_a_reason_that_the_outcome_tells_stands_there_only() -> None:
@@ -351,7 +396,7 @@ def test_the_home_tab_puts_what_waits_first_and_says_what_it_leads_to() -> None:
         "Waiting for you",
         f"*Roll checkout back to 41 · 12 % errors*\n{card} · expires <!date^1795316400^{{ago}}|at 03:00 UTC>",
         "Open incidents (1)",
-        f"Waiting for approval · Q1 (#7) · checkout\n{card} · <https://pagerduty.example.com/Q1|PagerDuty>",
+        f"*12 % errors (#7)*\nWaiting for approval · checkout · triggered for 5 s\n{card} · <https://pagerduty.example.com/Q1|PagerDuty>",
         "You on call",
         "• Shop, level 1, until <!date^1795316400^{date_short_pretty} {time}|2026-11-22 03:00 UTC>",
     ]

@@ -67,7 +67,7 @@ ACTIONS: list[PlannedAction] = [
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.type))
 def test_people_see_every_field_of_a_step(action: PlannedAction) -> None:
     plan = a_plan(actions=[action])
-    shown = html.unescape("\n".join([*essentials(plan, mentions=False), *small_print(plan)]))
+    shown = html.unescape("\n".join([*essentials(plan, names={}), *small_print(plan)]))
     told = [str(value) for value in _values(action.model_dump(mode="json", exclude={"idempotent"}))]
 
     assert [] == [line for text in told for line in text.splitlines() if line not in shown]

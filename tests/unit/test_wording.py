@@ -1,8 +1,10 @@
 """The words that people read on the card, in the summary and in answers."""
 
+from datetime import timedelta
+
 import pytest
 
-from bot.app.wording import counted, percent, reasons, weighed
+from bot.app.wording import counted, duration, percent, reasons, weighed
 from bot.domain.correlation import Term
 
 TERMS = (
@@ -46,3 +48,18 @@ def test_one_is_counted_as_one() -> None:
         counted(0, "change"),
         counted(3, "entry", "entries"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [
+        (timedelta(seconds=45), "45 s"),
+        (timedelta(minutes=3), "3 min"),
+        (timedelta(hours=2, minutes=5), "2 h 5 min"),
+        (timedelta(hours=24), "24 h"),
+        (timedelta(hours=76, minutes=10), "3 d 4 h"),
+        (timedelta(days=30), "30 d"),
+    ],
+)
+def test_a_length_of_time_has_at_most_two_units_and_none_of_zero(span: timedelta, said: str) -> None:
+    assert said == duration(span)

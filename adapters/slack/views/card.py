@@ -20,6 +20,7 @@ _SHOWS_PLAN = frozenset({_S.PENDING, _S.PROPOSED, _S.APPROVED, _S.STARTED, _S.UN
 _MAY_PROPOSE_AGAIN = frozenset(
     {_S.EXPIRED, _S.DENIED, _S.CANCELLED, _S.SUPERSEDED, _S.FAILED, _S.NOT_RECOVERED}
 )
+_WAS_TRIED = frozenset({_S.FAILED, _S.UNKNOWN})
 _HAS_RUN = frozenset({_S.DONE, _S.UNDOING, _S.VERIFIED, _S.NOT_RECOVERED})
 _MARKS = {
     ProgressKind.RUNNING: "…",
@@ -42,8 +43,8 @@ _STATES = {
     _S.NOT_RECOVERED: "Did not help",
     _S.DENIED: "Denied",
     _S.EXPIRED: "Expired",
-    _S.CANCELLED: "Cancelled",
-    _S.SUPERSEDED: "Replaced",
+    _S.CANCELLED: "Withdrawn",
+    _S.SUPERSEDED: "Out of date",
 }
 
 
@@ -77,7 +78,7 @@ def card_text(card: Card) -> str:
         parts.append(shorten(card.cause.headline, 300))
     if card.offer is not None:
         parts.append(shorten(f"{_plan_label(card.offer)}: {card.offer.plan.title}", 300))
-        parts.append(shorten(card.offer.outcome, 300))
+        parts.append(shorten(card.offer.outcome.removesuffix("."), 300))
     return Mrkdwn(f"{join(parts, '. ')}.")
 
 
@@ -119,7 +120,8 @@ def _first_line(card: Card) -> str:
 def _offer(card: Card, offer: Offer, detail: Detail, *, shows_plan: bool) -> Iterator[Block]:
     if shows_plan:
         names = ", ".join(card.on_call)
-        yield from sections(essentials(offer.plan, mentions=not card.mentions, on_call=names), is_open=True)
+        known = None if not card.mentions else dict(card.approvers)
+        yield from sections(essentials(offer.plan, names=known, on_call=names), is_open=True)
     else:
         title = shorten(offer.plan.title, detail.title)
         yield from sections([Mrkdwn(f"*{_plan_label(offer)}:* {title}"), *_not_offered(offer)])
@@ -127,6 +129,8 @@ def _offer(card: Card, offer: Offer, detail: Detail, *, shows_plan: bool) -> Ite
 
 
 def _plan_label(offer: Offer) -> str:
+    if offer.state in _WAS_TRIED:
+        return "Tried"
     return "Ran" if offer.state in _HAS_RUN else "Proposed"
 
 
@@ -139,6 +143,8 @@ def _not_offered(offer: Offer) -> list[Mrkdwn]:
 def _standing(offer: Offer, detail: Detail) -> list[Mrkdwn]:
     """Return where the proposal stands: what came of it, who said what, what ran."""
     lines = [_state(offer, detail), bold(shorten(offer.outcome, detail.title))]
+    if offer.state in _WAS_TRIED:
+        lines = [join(lines, " — ")]
     lines += [_approval(one, offer) for one in offer.approvals[:6]]
     lines += _count(offer)
     if offer.denied_by and offer.denied_by not in offer.outcome:
@@ -171,7 +177,7 @@ def _approval(one: Approval, offer: Offer) -> Mrkdwn:
 def _state(offer: Offer, detail: Detail) -> Mrkdwn:
     """Return the state with its reason, unless the outcome or the buttons say the same already."""
     said = _STATES[offer.state]
-    reason = "" if offer.reason in offer.outcome else offer.reason
+    reason = "" if offer.reason.casefold() in offer.outcome.casefold() else offer.reason
     if offer.outcome.startswith(said) or (offer.state is _S.PROPOSED and not reason):
         return shorten(reason, detail.line)
     return join([bold(escape(said)), shorten(reason, detail.line)], " — ")

@@ -19,6 +19,7 @@ from adapters.slack.views.text import (
 from bot.app.wording import percent
 from bot.domain.card import Card, Cause, SuspectLine
 from bot.domain.document import Line
+from bot.domain.incident import IncidentStatus
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def situation(card: Card, detail: Detail) -> list[Mrkdwn]:
     if incident.priority:
         facts.append(shorten(incident.priority, 60))
     facts.append(Mrkdwn(f"since {when(incident.opened_at)}"))
+    if incident.status is IncidentStatus.ACKNOWLEDGED:
+        facts.append(escape("acknowledged"))
     return [bold(title), join(facts, " · "), _on_call(card, detail)]
 
 

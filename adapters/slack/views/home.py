@@ -86,7 +86,7 @@ def _foot(home: Home) -> tuple[Block, ...]:
     asked = escape(
         "/incident help lists every command. Nothing on this page decides: that is done on the card."
     )
-    drawn = join([escape("As of"), when(home.made_at), escape("; drawn anew whenever you open it.")], " ")
+    drawn = join([escape("As of"), when(home.made_at), escape("· drawn anew whenever you open it")], " ")
     return (*notes, context(asked), context(drawn))
 
 
@@ -96,12 +96,12 @@ def _lines(lines: Sequence[HomeLine], workspace_url: str) -> tuple[Block, ...]:
 
 def _line(line: HomeLine, workspace_url: str) -> Block:
     said = shorten(line.text, _LINE) or escape("—")
-    first = bold(said) if line.expires_at else said
+    first = bold(said) if line.expires_at or line.state else said
     below = [link(_permalink(line.card, workspace_url), escape("Card"))] if line.card else []
     below += [link(one.url, escape(one.label)) for one in line.links if address(one.url)]
     if line.expires_at:
         below.append(join([escape("expires"), countdown(line.expires_at)], " "))
-    return section(join([first, join(below, " · ")]))
+    return section(join([first, shorten(line.state, _LINE), join(below, " · ")]))
 
 
 def _permalink(card: CardRef, workspace_url: str) -> str | None:

@@ -1,6 +1,6 @@
 """The plan, word for word: what will run, how it is checked, and what cannot be taken back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import assert_never
 
@@ -23,19 +23,23 @@ from adapters.slack.views.text import (
 from bot.app.wording import counted, duration
 from bot.domain.catalogue import Approvers, ExpositionSignal, HttpSignal, PrometheusSignal, Signal
 from bot.domain.execution import is_idempotent
+from bot.domain.ids import SlackUserId
 from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction, PlannedStep, Value
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice, TargetAction
 
 _UNASKED = " If the proof fails, the undo steps run by themselves, once: this approval is for them too."
 
 
-def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]:
+def essentials(
+    plan: Plan, *, names: Mapping[SlackUserId, str] | None = None, on_call: str = ""
+) -> list[Mrkdwn]:
     """Return what a person weighs before the decision: what runs, what it cannot take back, who may say yes.
 
     Together with `small_print` it is the whole plan, nothing left out; each paragraph fits one section.
 
     Args:
-        mentions: name the approvers by mention, which notifies them in a new message but not in an edit.
+        names: tell approvers by these names and their ids; None: by mention, which notifies them in a new
+            message but not in an edit.
         on_call: the names of those on call now; empty when nobody is known.
     """
     return [
@@ -49,7 +53,7 @@ def essentials(plan: Plan, *, mentions: bool, on_call: str = "") -> list[Mrkdwn]
         join([bold(escape("Proof:")), _check_terms(plan.verify)], " "),
         *_labelled("Undo", f"{plan.undo_summary}{_UNASKED if plan.undo_automatic else ''}"),
         *(part for text in plan.cannot_undo for part in _labelled("Cannot be undone", text)),
-        *_who(plan, mentions=mentions, on_call=on_call),
+        *_who(plan, names, on_call),
     ]
 
 
@@ -288,19 +292,19 @@ def _already_done(names: tuple[str, ...]) -> list[Mrkdwn]:
     return _labelled("Left out, done before", ", ".join(names)) if names else []
 
 
-def _who(plan: Plan, *, mentions: bool, on_call: str) -> Iterator[Mrkdwn]:
+def _who(plan: Plan, names: Mapping[SlackUserId, str] | None, on_call: str) -> Iterator[Mrkdwn]:
     people = "one person" if plan.quorum == 1 else f"{plan.quorum} different people"
-    named = _approvers(plan.approvers, mentions=mentions, on_call=on_call)
+    named = _approvers(plan.approvers, names, on_call)
     yield from _chunked(f"*May approve* ({people}): ", named)
     if plan.narrowed_to is not None:
-        narrowed = _approvers(plan.narrowed_to, mentions=False, on_call=on_call)
+        narrowed = _approvers(plan.narrowed_to, names, on_call)
         yield from _chunked("*The policy asks besides for* ", narrowed)
     yield from _labelled("Approving takes", "; ".join(_what_it_takes(plan)))
     yield Mrkdwn(f"*Until* {clock_time(plan.expires_at)} ({countdown(plan.expires_at)})")
 
 
-def _approvers(approvers: Approvers, *, mentions: bool, on_call: str) -> list[Mrkdwn]:
-    named = [mention(user) if mentions else code(user) for user in approvers.users]
+def _approvers(approvers: Approvers, names: Mapping[SlackUserId, str] | None, on_call: str) -> list[Mrkdwn]:
+    named = [mention(user) if names is None else _named(user, names) for user in approvers.users]
     named += [Mrkdwn(f"members of the user group {code(group)}") for group in approvers.groups]
     if approvers.on_call:
         now = f" (now {shorten(on_call, 200)})" if on_call else ""
@@ -308,6 +312,12 @@ def _approvers(approvers: Approvers, *, mentions: bool, on_call: str) -> list[Mr
         at = "" if levels is None else f" at level {' or '.join(str(level) for level in levels) or 'none'}"
         named.append(Mrkdwn(f"whoever is on call in PagerDuty{at}{now}"))
     return named or [escape("nobody")]
+
+
+def _named(user: SlackUserId, names: Mapping[SlackUserId, str]) -> Mrkdwn:
+    """Return a name with its id, because names can be alike; the id alone where nobody knows the name."""
+    name = names.get(user)
+    return Mrkdwn(f"{shorten(name, 80)} ({code(user)})") if name else code(user)
 
 
 def _what_it_takes(plan: Plan) -> Iterator[str]:

@@ -6,11 +6,11 @@ A question in words is the one thing that a model may answer: in the thread, che
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 import structlog
 
 from bot.app.commands.asked import DASHES, Answer, Asked, Misused, Question, Way, plain
+from bot.app.commands.astray import misused, unknown
 from bot.app.commands.finding import find, where
 from bot.app.commands.in_words import by_model
 from bot.app.commands.status import status
@@ -63,20 +63,20 @@ def _shared(world: World, asked: Asked, said: Answer) -> Answer:
 async def _answered(world: World, question: Question, words: Sequence[str]) -> Answer:
     asked = question.asked
     if len(asked.text) > LONGEST or not all(word.isprintable() for word in words):
-        return Answer(usage("That is not a command I know."))
+        return Answer(misused("help", "That is not a command I know."))
     if asked.way is Way.SHORTCUT:
         return await _shortcut(world, question)
     name = words[0].casefold().rstrip("?!.,:") if words else "help"
     if name == "help":
-        return Answer(usage("" if len(words) <= 1 else "Too many words. Usage: /incident help — this list"))
+        return Answer(usage())
     command = COMMANDS.get(name)
     if command is None or (len(asked.text) > _LONGEST_WORDS and not command.takes_text):
-        return await _in_words(world, question, words) or Answer(_unknown(words[0], command))
+        return await _in_words(world, question, words) or Answer(_unknown(words, command, asked))
     try:
         return await command.handler(world, replace(question, words=tuple(words[1:])))
     except Misused as exc:
         said = None if command.changes else await _in_words(world, question, words)
-        return said or Answer(usage(f"{exc} Usage: /incident {command.usage} — {command.help}"))
+        return said or Answer(misused(command.name, str(exc)))
 
 
 async def _in_words(world: World, question: Question, words: Sequence[str]) -> Answer | None:
@@ -98,7 +98,7 @@ async def _in_words(world: World, question: Question, words: Sequence[str]) -> A
     nearest = "the nearest command answers" if guessed else "no command is near"
     note = Section(heading="Model", lines=lines([f"No model answered ({said.why}), so {nearest}."]))
     return replace(
-        (guessed or Answer(_unknown(words[0], None))).followed_by(note), instead_of=said.instead_of
+        (guessed or Answer(unknown(words, question.asked.way))).followed_by(note), instead_of=said.instead_of
     )
 
 
@@ -126,21 +126,19 @@ async def _shortcut(world: World, question: Question) -> Answer:
     return Answer(offered.model_copy(update={"sections": sections}), about=stands.about)
 
 
-def _unknown(word: str, known: Command | None) -> Document:
+def _unknown(words: Sequence[str], known: Command | None, asked: Asked) -> Document:
     if known is not None:
-        return usage("That is too long for a command.")
-    near = get_close_matches(word.casefold(), usages(), n=1)
-    hint = f" Did you mean /incident {near[0]}?" if near else ""
-    return usage(f"There is no command “{word[:40]}”.{hint}")
+        return misused(known.name, "That is too long for a command.")
+    return unknown(words, asked.way)
 
 
-def usage(problem: str = "", *, start: str = "/incident ") -> Document:
-    """Return the list of commands, under the problem if there is one."""
+def usage(title: str = "What /incident can do", *, start: str = "/incident ") -> Document:
+    """Return the list of commands."""
     told = [Line(text=f"{start}{use} — {said}") for use, said in usages().values()]
     told.append(Line(text=f"{SHARE} — {SHARE_HELP}"))
     here = "In a thread, mention me instead of typing /incident; a question in words works there too."
     return Document(
-        title=problem or "What /incident can do",
+        title=title,
         sections=(
             Section(heading="Commands", lines=tuple(told)),
             Section(heading="In threads", lines=lines([here])),

@@ -84,7 +84,8 @@ async def _why_not(
     plan = Plan.from_bytes(last.plan)
     if last.state in _DECIDED or (last.approvals and is_live([last])):
         # An approval is somebody's word: who disagrees denies it on the card, with their name to it.
-        return f"“{plan.title}” is {last.state.value} already; the card says what can be done about it"
+        stands = last.state.value.replace("_", " ")
+        return f"“{plan.title}” is {stands} already; the card says what can be done about it"
     if is_live([last]) and wanted in (None, plan.playbook):
         return f"“{plan.title}” waits for a decision on the card already"
     return ""

@@ -77,7 +77,7 @@ async def status(world: World, question: Question, record: IncidentRecord) -> An
 def _last(proposal: ProposalRecord) -> str:
     plan = Plan.from_bytes(proposal.plan)
     reason = f", {proposal.reason}" if proposal.reason else ""
-    return f"{plan.title}: {proposal.state.value}{reason}"
+    return f"{plan.title}: {proposal.state.value.replace('_', ' ')}{reason}"
 
 
 def since(record: IncidentRecord, now: datetime) -> str:
@@ -120,7 +120,7 @@ async def who(world: World, question: Question, record: IncidentRecord) -> Answe
     ]
     return Answer(
         Document(
-            title=f"Who is on {record.incident.title or record.id}",
+            title=f"Who is on it: {record.incident.title or record.id}",
             sections=(
                 Section(heading="Now", lines=lines(said)),
                 Section(
