@@ -10,7 +10,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from tests.bench import footprint, intake, life, record, thinking
+from tests.bench import asking, footprint, intake, life, record, thinking
 from tests.bench.lines import Line, Measure, Scale
 from tests.bench.machine import this_machine
 from tests.bench.report import RESULTS, Results, show, write
@@ -18,6 +18,7 @@ from tests.bench.report import RESULTS, Results, show, write
 MEASURES: dict[str, Measure] = {
     "intake": intake.measure,
     "life": life.measure,
+    "asking": asking.measure,
     "footprint": footprint.measure,
     "thinking": thinking.measure,
     "record": record.measure,

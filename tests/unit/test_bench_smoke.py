@@ -22,6 +22,8 @@ LINES = {
     "life.card_model_slow",
     "life.neighbours",
     "life.card_cpu",
+    "asking.commands",
+    "asking.home",
     "footprint.cold_start",
     "footprint.idle",
     "footprint.incident_bot",
