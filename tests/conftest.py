@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -73,11 +74,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(f"{item.name} {NO_CHROMIUM}")  # With its name: pytest folds equal reasons into one line.
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium with a profile of its own, which goes when the test ends."""
+@asynccontextmanager
+async def a_browser() -> AsyncIterator[Browser]:
+    """Run the system's Chromium with a profile of its own, which goes at the end of the block."""
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(_QUIET))
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with a_browser() as browser:
+        yield browser

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
@@ -23,8 +24,6 @@ from tests.contracts.order_workflows import Order, OrderWorkflow, TrustingWorkfl
 QUEUE = "orders"
 SECRET = "correct-horse-battery-staple"
 KEY = bytes(range(32))
-
-pytestmark = pytest.mark.timeout(300)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +44,10 @@ class Orders:
         )
 
 
-@pytest.fixture
-async def orders(tmp_path: Path) -> AsyncIterator[Orders]:
-    with DataFolder(tmp_path / "data") as folder:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def orders(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Orders]:
+    """One server for all: each test starts workflows of its own."""
+    with DataFolder(tmp_path_factory.mktemp("codec") / "data") as folder:
         async with embedded_engine(folder, minimum_epoch=0, redis_url="redis://unused") as engine:
             friend = await Client.connect(
                 engine.temporal_address,
@@ -58,10 +58,11 @@ async def orders(tmp_path: Path) -> AsyncIterator[Orders]:
                 yield Orders(engine.temporal_address, engine.temporal_namespace, folder.path, friend)
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 STRANGERS = {"no key": DataConverter.default, "another key": data_converter(secrets.token_bytes(32))}
 
 
-@pytest.fixture(params=STRANGERS)
+@pytest_asyncio.fixture(params=STRANGERS, loop_scope="module")
 async def stranger(request: pytest.FixtureRequest, orders: Orders) -> Client:
     return await orders.a_client(STRANGERS[request.param])
 
@@ -243,6 +244,6 @@ async def test_whatever_does_not_open_is_refused_and_nothing_of_it_comes_through
     assert (refusal.value.type, refusal.value.non_retryable) == ("PayloadRefused", True)
 
 
-def test_a_key_of_another_length_is_refused() -> None:
+async def test_a_key_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="has 16 bytes, not 32"):
         SealingCodec(b"k" * 16)

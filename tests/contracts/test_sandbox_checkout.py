@@ -1,4 +1,4 @@
-"""The breakable service, as a real process, with its traffic and its monitor."""
+"""The breakable service, as a real process where that matters, with its traffic and its monitor."""
 
 import asyncio
 import hashlib
@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,20 +26,25 @@ from adapters.sandbox.checkout import (
     ErrorRateMonitor,
     Traffic,
 )
+from adapters.sandbox.checkout.app import CheckoutApp
 from adapters.sandbox.checkout.business import Conditions, Failure, a_basket, check_out
 from adapters.sandbox.checkout.monitor import ErrorWindow, Totals, parse_totals
+from adapters.sandbox.checkout.operations import Operations
+from adapters.sandbox.checkout.state import StateFile
 from adapters.sandbox.serving import serving
 
 TOKEN = "deploy-token"
 SECRET = "change-secret"
 LONG_AGO = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+LONG_ROLL_S = 4.0
+"""Long enough for requests, or a kill, to come in between."""
 
 
 @dataclass
 class Shop:
     """A running service and a client with its token."""
 
-    process: CheckoutProcess
+    base_url: str
     client: httpx.AsyncClient
 
     async def deploy(self, version: str, key: str = "key-1", **params: str) -> httpx.Response:
@@ -61,11 +67,26 @@ def a_client(base_url: str) -> httpx.AsyncClient:
     )
 
 
+@asynccontextmanager
+async def a_shop(folder: Path, *, roll_s: float = 0.05) -> AsyncIterator[Shop]:
+    """Serve the service from here: only some tests are about its process."""
+    operations = Operations(
+        StateFile(folder / "state.json"),
+        initial_version="41",
+        environment="production",
+        announces=False,
+        roll_time=timedelta(seconds=roll_s),
+        clock=lambda: datetime.now(UTC),
+    )
+    app = CheckoutApp(operations, token=TOKEN, webhook=None, chance=random.Random(1)).build()  # noqa: S311
+    async with serving(app) as base_url, a_client(base_url) as client:
+        yield Shop(base_url, client)
+
+
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    process = CheckoutProcess(token=TOKEN, state_file=tmp_path / "state.json", roll_seconds=0.05, seed=1)
-    async with process, a_client(process.base_url) as client:
-        yield Shop(process, client)
+    async with a_shop(tmp_path) as shop:
+        yield shop
 
 
 @dataclass
@@ -152,11 +173,12 @@ async def test_a_key_stands_for_one_request_only(shop: Shop) -> None:
     assert (422, "key_reused", "42") == (reused.status_code, reused.json()["error"], await shop.version())
 
 
-async def test_two_deploys_do_not_overlap(shop: Shop) -> None:
-    answers = await asyncio.gather(shop.deploy("42", "key-1"), shop.deploy("40", "key-2"))
+async def test_two_deploys_do_not_overlap(tmp_path: Path) -> None:
+    async with a_shop(tmp_path, roll_s=LONG_ROLL_S) as shop:
+        answers = await asyncio.gather(shop.deploy("42", "key-1"), shop.deploy("40", "key-2"))
 
-    assert [200, 409] == sorted(one.status_code for one in answers)
-    assert 1 == len(await shop.effects())
+        assert [200, 409] == sorted(one.status_code for one in answers)
+        assert 1 == len(await shop.effects())
 
 
 async def test_a_dry_run_says_what_would_change_and_changes_nothing(shop: Shop) -> None:
@@ -241,13 +263,11 @@ async def test_a_flag_is_switched_by_key(shop: Shop) -> None:
 
 
 async def test_both_versions_serve_while_a_deploy_rolls(tmp_path: Path) -> None:
-    process = CheckoutProcess(token=TOKEN, state_file=tmp_path / "state.json", roll_seconds=1.0, seed=1)
-    async with process, a_client(process.base_url) as client:
-        shop = Shop(process, client)
+    async with a_shop(tmp_path, roll_s=LONG_ROLL_S) as shop:
         rolling = asyncio.create_task(shop.deploy("42"))
-        while (await client.get("/deploy")).json()["serving"] == ["41"]:
+        while (await shop.client.get("/deploy")).json()["serving"] == ["41"]:
             continue
-        served = {(await client.get("/checkout")).json()["version"] for _ in range(30)}
+        served = {(await shop.client.get("/checkout")).json()["version"] for _ in range(30)}
         await rolling
 
     assert {"41", "42"} == served
@@ -266,22 +286,24 @@ async def test_metrics_are_prometheus_text(shop: Shop) -> None:
     assert 'http_request_duration_seconds_count{service="checkout",version="42"} 40.0' in text
 
 
-async def test_a_killed_service_keeps_its_version_and_journal(shop: Shop) -> None:
-    await shop.deploy("42")
-    await shop.process.kill()
-    address = shop.process.base_url
-    again = await shop.process.start()
-    repeated = await shop.deploy("42")
+async def test_a_killed_service_keeps_its_version_and_journal(tmp_path: Path) -> None:
+    process = CheckoutProcess(token=TOKEN, state_file=tmp_path / "state.json", roll_seconds=0.05)
+    async with process, a_client(process.base_url) as client:
+        shop = Shop(process.base_url, client)
+        await shop.deploy("42")
+        await process.kill()
+        again = await process.start()
+        repeated = await shop.deploy("42")
 
-    assert address == again
-    assert ("42", "succeeded") == (await shop.version(), repeated.json()["state"])
-    assert [("key-1", "deploy", "41", "42")] == await shop.effects()
+        assert shop.base_url == again
+        assert ("42", "succeeded") == (await shop.version(), repeated.json()["state"])
+        assert [("key-1", "deploy", "41", "42")] == await shop.effects()
 
 
 async def test_a_deploy_cut_by_a_kill_is_finished_at_the_next_start(tmp_path: Path) -> None:
-    process = CheckoutProcess(token=TOKEN, state_file=tmp_path / "state.json", roll_seconds=0.5)
+    process = CheckoutProcess(token=TOKEN, state_file=tmp_path / "state.json", roll_seconds=LONG_ROLL_S)
     async with process, a_client(process.base_url) as client:
-        shop = Shop(process, client)
+        shop = Shop(process.base_url, client)
         rolling = asyncio.create_task(shop.deploy("42"))
         while not await shop.effects():
             continue
@@ -306,10 +328,10 @@ async def test_a_deploy_is_announced_with_a_signature_until_it_is_taken(tmp_path
             change_secret=SECRET,
         )
         async with process, a_client(process.base_url) as client:
-            await Shop(process, client).deploy("42")
+            await Shop(process.base_url, client).deploy("42")
             await asyncio.wait_for(inbox.taken.wait(), 60)
             inbox.taken.clear()
-            await Shop(process, client).deploy("41", "key-2")
+            await Shop(process.base_url, client).deploy("41", "key-2")
             await asyncio.wait_for(inbox.taken.wait(), 60)
 
     assert 1 == len({inbox.bodies[attempt] for attempt in range(3)})
@@ -351,7 +373,7 @@ async def test_the_log_names_the_function_that_failed(tmp_path: Path) -> None:
 
 
 async def test_a_start_on_a_taken_port_says_so(shop: Shop, tmp_path: Path) -> None:
-    port = int(shop.process.base_url.rpartition(":")[2])
+    port = int(shop.base_url.rpartition(":")[2])
     second = CheckoutProcess(token=TOKEN, state_file=tmp_path / "other.json", port=port)
 
     with pytest.raises(CheckoutNotStartedError):
@@ -392,7 +414,7 @@ async def watched(shop: Shop, inbox: Inbox, rule: AlertRule, *versions: str) -> 
 
     async with serving(inbox.app) as events_url, httpx.AsyncClient(trust_env=False) as client:
         monitor = ErrorRateMonitor(
-            service_url=shop.process.base_url,
+            service_url=shop.base_url,
             events_url=events_url,
             routing_key="r" * 32,
             rule=rule,

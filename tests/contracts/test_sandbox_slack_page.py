@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from playwright.async_api import Route as Held
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
@@ -14,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from adapters.sandbox.serving import serving
-from adapters.sandbox.slack import SandboxSlack, running_slack
+from adapters.sandbox.slack import SandboxSlack, limits, running_slack
+from tests.conftest import a_browser
 from tests.contracts.sandbox_slack_builders import (
     ALICE,
     BOB,
@@ -28,12 +30,27 @@ from tests.contracts.sandbox_slack_builders import (
     actions,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def slack() -> AsyncIterator[SandboxSlack]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with a_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """The one browser of this file, in which no page of a test stays open."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SandboxSlack]:
     """A workspace whose app allows Alice to approve, refuses others privately, and opens a modal on `ask`."""
+    monkeypatch.setattr(limits, "TRIGGER_S", 60.0)
     async with running_slack(a_workspace()) as slack:
         client = a_client(slack)
         bolt = AsyncApp(client=client, signing_secret=slack.config.signing_secret)
