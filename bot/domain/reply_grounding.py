@@ -9,6 +9,7 @@ from typing import Final
 from bot.domain.diagnosis import Claim, ToolResult, ToolStatus
 from bot.domain.grounding import known_tokens, tokens
 from bot.domain.ids import PlaybookId
+from bot.domain.orders import is_order
 from bot.domain.reply import Reply, ReplyOutcome
 
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -17,12 +18,6 @@ _COMMAND: Final = re.compile(
     r"|\b(?:sudo|ssh|scp|kubectl|helm|docker|podman|systemctl|journalctl|curl|wget|bash|chmod|chown|kill|"
     r"pkill|killall|rm|dd|psql|mysql|redis-cli|aws|gcloud|az|terraform|ansible(?:-playbook)?|argocd|git|"
     r"python3?|node|npm|pip|eval|exec)\s+[-\w./]",
-    re.IGNORECASE,
-)
-_PART: Final = re.compile(r"[.;:,!?]\s+|\b(?:please|should|must|and|then|now|to)\b", re.IGNORECASE)
-_ORDER: Final = re.compile(
-    r"\W*(?:approve|deny|press|click|execute|roll(?:\s|-)?back|restart|disable|enable|delete|drop|scale|drain|"
-    r"ignore|disregard|run)\b",
     re.IGNORECASE,
 )
 
@@ -93,11 +88,6 @@ def _fault(
         return ReplyFault.UNKNOWN_PLAYBOOK
     if _COMMAND.search(sentence.text):
         return ReplyFault.COMMAND
-    if _is_order(sentence.text):
+    if is_order(sentence.text):
         return ReplyFault.ORDER
     return None
-
-
-def _is_order(text: str) -> bool:
-    """Say whether a part of *text* begins with what to do: an answer tells what is, and orders nothing."""
-    return any(_ORDER.match(part) for part in _PART.split(text))
