@@ -23,7 +23,7 @@ ORDERS: Final[Mapping[str, str]] = MappingProxyType(
         r"activ(?:a|ar|en)|revertir|haga|haz",
     }
 )
-"""By language, the verbs of an order as it begins, but for forms that are another word in English: `active`."""
+"""By language, the verbs that orders begin with; not the forms that are another English word, as `active`."""
 _PART: Final = re.compile(
     r"[.;:,!?]\s+|\b(?:please|should|must|and|then|now|to|bitte|und|dann|jetzt|veuillez|et|puis|maintenant|"
     r"por favor|debe|y|luego|ahora)\b",
