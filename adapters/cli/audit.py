@@ -75,6 +75,7 @@ def search(
 
 async def _print(wanted: "Wanted", *, as_json: bool) -> None:
     from adapters.cli.auditing import found, told
+    from adapters.cli.plain import plain
 
     async for entry in found(wanted):
         if as_json:
@@ -82,9 +83,8 @@ async def _print(wanted: "Wanted", *, as_json: bool) -> None:
         else:
             where = entry.incident or "-"
             body = ", ".join(f"{name}={value}" for name, value in entry.body_values().items())
-            typer.echo(
-                f"{entry.seq} {entry.at:%Y-%m-%d %H:%M:%S} {where} {entry.act} by {entry.actor}: {body}"
-            )
+            told_as = f"{where} {entry.act} by {entry.actor}: {body}"
+            typer.echo(f"{entry.seq} {entry.at:%Y-%m-%d %H:%M:%S} {plain(told_as)}")
 
 
 @audit_app.command()
@@ -92,7 +92,7 @@ def show(
     which: Annotated[
         str | None, typer.Argument(help="A proposal (Q3B15VLMF3ASBD-1) or an incident; default: everything.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="Entries at most.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Entries at most.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="A proposal as one JSON object.")] = False,
 ) -> None:
     """Tell a proposal from the event to the signal, or print entries as JSON Lines, oldest first.

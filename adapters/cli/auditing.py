@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -65,11 +66,14 @@ async def checked(
     where = store_settings(os.environ)
     trust = Trust(
         checkpoints=_checkpoints(checkpoint),
-        key=PublicKey(key) if key is not None else _our_key(where),
-        accepted=frozenset(PublicKey(each) for each in accepted),
+        key=_meant(key) if key is not None else _our_key(where),
+        accepted=frozenset(_meant(each) for each in accepted),
     )
     if file is not None:
-        return verify_file(file, trust)
+        report = verify_file(file, trust)
+        if not report.entries and report.is_intact:
+            raise Invalid(f"{file} holds no entry: there is nothing to check.")
+        return report
     store = open_record(where.database_url)
     try:
         return await verify_record(store.transactions, where.audit_archive, trust)
@@ -158,6 +162,12 @@ def _given(where: StoreSettings) -> str | None:
     return where.audit_key.get_secret_value() if where.audit_key is not None else None
 
 
+def _meant(key: str) -> PublicKey:
+    if re.fullmatch("[A-Za-z0-9_-]{43}", key) is None:
+        raise Invalid("A public key is 43 signs of base64url, as `handrail audit verify` prints it.")
+    return PublicKey(key)
+
+
 def _our_key(where: StoreSettings) -> PublicKey | None:
     try:
         return offline_signer(where.data_dir, _given(where)).key
@@ -172,7 +182,7 @@ def _checkpoints(given: str | None) -> list[Checkpoint]:
     if given.startswith("handrail-checkpoint."):
         return checkpoints_in(given)
     try:
-        return checkpoints_in(Path(given).read_text())
+        return checkpoints_in(Path(given).read_text(errors="replace"))
     except OSError as exc:
         raise Invalid(
             f"{given} cannot be read: {exc.strerror}. Give a file, or a checkpoint itself."

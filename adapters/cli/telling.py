@@ -3,19 +3,25 @@
 import json
 import os
 from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from adapters.cli.auditing import told
+from adapters.cli.plain import plain
 from adapters.settings import store_settings
 from adapters.store.opening import Store, open_record
 from adapters.store.signing import verifies
 from bot.domain.audit import Act, Entry
 from bot.domain.diagnosed import Diagnosed, Opined
 from bot.domain.document import Document, Section, lines
+from bot.domain.errors import NotFound
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.plan import plan_digest
 from bot.domain.proposal import Approval, ProposalRecord, approval_statement
 from bot.domain.record import IncidentRecord
 
+_ANY: Final = TypeAdapter[JsonValue](JsonValue)
 _EVERY = 1_000_000  # Entries of one incident: all of them.
 _CARD = (Act.PROPOSED, Act.OFFERED, Act.EXPIRED, Act.CANCELLED, Act.SUPERSEDED)
 _CLICKS = (Act.APPROVED, Act.DENIED, Act.ANSWERED, Act.REFUSED)
@@ -24,12 +30,18 @@ _SIGNALS = ("signal_before", "checked_again", Act.CONCLUDED, Act.REMARKED)
 
 
 async def told_of(which: str | None, *, limit: int, as_json: bool) -> Sequence[str]:
-    """Return a proposal's story, or the entries of an incident or of all as JSON Lines."""
+    """Return a proposal's story, or the entries of an incident or of all as JSON Lines.
+
+    Raises:
+        NotFound: nothing is on record of *which*.
+    """
     store = open_record(store_settings(os.environ).database_url)
     try:
-        record = await store.gate.proposal(ProposalId(which)) if which else None
+        record = await store.gate.proposal(ProposalId(which)) if which is not None else None
         if record is None:
-            entries = await store.audit.entries(IncidentId(which) if which else None, limit=limit)
+            entries = await store.audit.entries(IncidentId(which) if which is not None else None, limit=limit)
+            if which is not None and not entries:
+                raise NotFound(f"Nothing is on record of {plain(which[:80])!r}, in the database at least.")
             return [told(entry) for entry in entries]
         return await _story(store, record, as_json=as_json)
     finally:
@@ -72,7 +84,7 @@ def _event(incident: IncidentRecord | None, entries: Sequence[Entry]) -> list[st
     said = [_fact(entry) for entry in entries if entry.act in (Act.SEEN, Act.REOPENED, Act.RESOLVED)]
     if incident is None:
         return said
-    return [f"{incident.incident.title}, opened {incident.incident.opened_at.isoformat()}", *said]
+    return [f"{plain(incident.incident.title)}, opened {incident.incident.opened_at.isoformat()}", *said]
 
 
 def _evidence(thought: Sequence[Diagnosed]) -> list[str]:
@@ -95,7 +107,7 @@ def _plan(record: ProposalRecord) -> list[str]:
     holds = "holds" if plan_digest(record.plan) == record.digest else "DOES NOT HOLD"
     return [
         f"digest {record.digest} ({holds}), epoch {record.epoch}, expires {record.expires_at.isoformat()}",
-        record.plan.decode("utf-8", "replace"),
+        plain(record.plan.decode("utf-8", "replace")),
     ]
 
 
@@ -105,7 +117,7 @@ def _facts(entries: Sequence[Entry], acts: Sequence[str]) -> list[str]:
 
 def _fact(entry: Entry) -> str:
     body = ", ".join(f"{name}={value}" for name, value in entry.body_values().items())
-    return f"entry {entry.seq} at {entry.at.isoformat()}: {entry.act} by {entry.actor} ({body})"
+    return plain(f"entry {entry.seq} at {entry.at.isoformat()}: {entry.act} by {entry.actor} ({body})")
 
 
 def _signatures(record: ProposalRecord) -> Iterator[str]:
@@ -121,13 +133,21 @@ def _signature(record: ProposalRecord, approval: Approval) -> str:
     return f"{'is' if holds else 'IS NOT'} signed with {seal.key}"
 
 
+def _plan_value(raw: bytes) -> JsonValue:
+    """Return the plan as it stands in JSON; bytes that were changed to what is none, as a text."""
+    try:
+        return _ANY.validate_json(raw)
+    except ValidationError:
+        return raw.decode("utf-8", "backslashreplace")
+
+
 def _as_json(
     record: ProposalRecord, entries: Sequence[Entry], thought: Sequence[Diagnosed], opinions: Sequence[Opined]
 ) -> str:
     return json.dumps(
         {
             "proposal": record.model_dump(mode="json", exclude={"plan"}),
-            "plan": json.loads(record.plan),
+            "plan": _plan_value(record.plan),
             "is_plan_faithful": plan_digest(record.plan) == record.digest,
             "diagnosis": thought[0].model_dump(mode="json") if thought else None,
             "opinions": [one.model_dump(mode="json") for one in opinions],

@@ -72,7 +72,7 @@ def read_lines(path: Path) -> Iterator[Entry]:
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, 1):
-                yield _entry(line, f"{path}:{number}")
+                yield _entry(line.rstrip("\r\n"), f"{path}:{number}")
     except (OSError, UnicodeDecodeError) as exc:
         raise Unavailable(f"{path} cannot be read: {exc}.") from exc
 
@@ -86,7 +86,7 @@ def _entry(line: str, where: str) -> Entry:
     seal = None
     if told.key is not None or told.signature is not None:
         seal = Seal(key=PublicKey(str(told.key)), signature=Signature(str(told.signature)))
-    return Entry(
+    entry = Entry(
         seq=told.seq,
         at=at,
         incident=IncidentId(told.incident) if told.incident is not None else None,
@@ -97,6 +97,9 @@ def _entry(line: str, where: str) -> Entry:
         hash=Digest(told.hash),
         seal=seal,
     )
+    if as_line(entry) != line:  # Such as one with a key twice, of which another reader takes the first.
+        raise Invalid(f"{where}: does not stand there as it was written")
+    return entry
 
 
 def segments_in(folder: Path) -> list[Segment]:

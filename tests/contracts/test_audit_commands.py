@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from adapters.cli.main import app
 from adapters.store.opening import open_store
 from adapters.store.signing import FileSigner, NoSigner, open_signer
-from bot.domain.errors import Invalid
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.execution import Result as Ended
 from bot.domain.execution import StepOutcome
 from tests.builders import INCIDENT, NOW, ManualTime
@@ -192,3 +192,54 @@ def test_old_entries_move_to_a_file_and_are_still_found(tmp_path: Path) -> None:
     assert run(tmp_path, "archive").stdout == "nothing is old enough\n"
     assert run(tmp_path, "search", "--json").stdout.startswith(everything)
     assert run(tmp_path, "verify").exit_code == 0
+
+
+def test_what_people_typed_moves_no_cursor_and_begins_no_line(folder: Path) -> None:
+    async def write() -> None:
+        signer = open_signer(folder, None, may_create=False)
+        store = open_store(f"sqlite:///{folder}/audit.db", redact=str, kill_file=None, signer=signer)
+        await store.audit.append(
+            "answered",
+            actor="Dana\n9 2026-01-01 approved by Omar",
+            incident=INCIDENT,
+            body={"proposal": PROPOSAL, "text": "\x1b[2J\u202egnp"},
+        )
+        await store.close()
+
+    asyncio.run(write())
+    found, told = run(folder, "search", "--act", "answered").stdout, run(folder, "show", PROPOSAL).stdout
+
+    assert 1 == found.count("\n")
+    assert (r"Dana\n9 2026-01-01" in found, r"\x1b[2J\u202egnp" in found) == (True, True)
+    assert r"Dana\n9 2026-01-01" in told
+    assert not {"\x1b", "\u202e"} & set(found + told)
+
+
+def test_what_is_not_on_record_is_said(folder: Path) -> None:
+    for which in ("nope", "", f"{INCIDENT}-9", "Q" * 5000):
+        assert isinstance(run(folder, "show", which).exception, NotFound)
+    assert 2 == run(folder, "show", "--limit", "99999999999999999999").exit_code
+
+
+def test_a_changed_plan_is_shown_as_it_stands(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "audit.db", isolation_level=None)) as raw:
+        for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            raw.execute(f"DROP TRIGGER {name}")
+        raw.execute("UPDATE proposals SET plan = ?", (b"\xff no plan",))
+
+    (shown,) = objects(run(folder, "show", PROPOSAL, "--json"))
+
+    assert (r"\xff no plan", False) == (shown["plan"], shown["is_plan_faithful"])
+    assert "DOES NOT HOLD" in run(folder, "show", PROPOSAL).stdout
+
+
+def test_a_check_of_what_is_no_file_of_entries_says_so(folder: Path) -> None:
+    """Nothing of it may look as if a record had been checked: exit code 2 is what `main` makes of these."""
+    file = folder / "export.jsonl"
+    whole = run(folder, "export").stdout
+    for text in ("", "\n", whole[:-40], whole.replace('"seq":1', '"seq":2,"seq":1', 1)):
+        file.write_text(text)
+        assert isinstance(run(folder, "verify", "--file", str(file)).exception, Invalid)
+    file.write_bytes(b"\xff\xfe")
+    assert isinstance(run(folder, "verify", "--checkpoint", str(file)).exception, Invalid)
+    assert isinstance(run(folder, "verify", "--key", "x").exception, Invalid)
