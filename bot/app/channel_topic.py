@@ -15,7 +15,6 @@ from bot.app.show import AT_ONCE_S, status_line
 from bot.app.topics import Topic
 from bot.app.world import World
 from bot.domain.errors import Invalid, NotFound, Refused, Unavailable, Unclear
-from bot.domain.ids import IncidentId
 from bot.domain.record import IncidentRecord
 from bot.ports import OwnChannels
 
@@ -36,9 +35,16 @@ async def keep_topics(world: World) -> bool:
         return False
     now = world.clock.now()
     ready = [one for one in topics.due if one not in topics.known or now - topics.known[one].at >= APART]
-    for incident_id in ready[:EACH_TIME]:
+    looked_at = 0
+    for incident_id in ready:
+        if looked_at == EACH_TIME:
+            break
         topics.due.discard(incident_id)
-        if not await _kept_in_time(world, channels, incident_id):
+        record = await world.book.get(incident_id)
+        if record is None or record.card is None or not _may_have_one(world, record):
+            continue
+        looked_at += 1
+        if not await _kept_in_time(world, channels, record):
             topics.due.add(incident_id)
     return bool(topics.due)
 
@@ -58,42 +64,40 @@ def channel_name(record: IncidentRecord) -> str:
     return f"inc-{of}-{record.incident.service or 'unmapped'}"[:_NAME].rstrip("-")
 
 
-async def _kept_in_time(world: World, channels: OwnChannels, incident_id: IncidentId) -> bool:
+def _may_have_one(world: World, record: IncidentRecord) -> bool:
+    route = world.catalogue.route(record.incident)
+    return record.id in world.topics.known or (route is not None and route.own_channel)
+
+
+async def _kept_in_time(world: World, channels: OwnChannels, record: IncidentRecord) -> bool:
     """Return whether nothing is left to be done now."""
+    known = world.topics.known.get(record.id, Topic(None, "", world.clock.now()))
     try:
         async with asyncio.timeout(AT_ONCE_S):
-            await _keep(world, channels, incident_id)
+            await _keep(world, channels, record, known)
     except (TimeoutError, Unavailable, Unclear):
         world.telemetry.degraded("Slack channel of an incident")
-        known = world.topics.known.get(incident_id)
-        world.topics.known[incident_id] = Topic(
-            known.channel if known else None, known.said if known else "", world.clock.now()
-        )
+        world.topics.known[record.id] = Topic(known.channel, known.said, world.clock.now())
         return False
     except (Refused, Invalid, NotFound) as exc:
-        log.warning("topic_not_set", incident_id=incident_id, error=str(exc))  # A person archived it, say.
+        log.warning("topic_not_set", incident_id=record.id, error=str(exc))  # A person archived it, say.
     return True
 
 
-async def _keep(world: World, channels: OwnChannels, incident_id: IncidentId) -> None:
-    record = await world.book.get(incident_id)
-    if record is None or record.card is None:
-        return
-    known = world.topics.known.get(incident_id)
-    if known is None or known.channel is None:
+async def _keep(world: World, channels: OwnChannels, record: IncidentRecord, known: Topic) -> None:
+    if known.channel is None:
         known = await _found(world, channels, record)
     if known.channel is None:
         return
     said = await topic_of(world, record)
     if said != known.said:
         await channels.describe(known.channel, said)
-        world.topics.known[incident_id] = Topic(known.channel, said, world.clock.now())
+        world.topics.known[record.id] = Topic(known.channel, said, world.clock.now())
 
 
 async def _found(world: World, channels: OwnChannels, record: IncidentRecord) -> Topic:
     """Look for a channel that another bot made, or this one before its restart."""
-    route = world.catalogue.route(record.incident)
-    found = await channels.find(channel_name(record)) if route is not None and route.own_channel else None
+    found = await channels.find(channel_name(record))
     topic = Topic(found.id if found else None, found.topic if found else "", world.clock.now())
     world.topics.known[record.id] = topic
     return topic

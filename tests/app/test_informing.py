@@ -82,6 +82,7 @@ async def test_a_person_posts_the_draft_to_those_who_are_named() -> None:
     how = f"/incident update --post {INCIDENT}, with whom it hurts behind it, posts it to channel {KNOWING}"
     assert f"{how} and PagerDuty's status updates." in draft
     assert f"- channel {KNOWING}: posted\n- PagerDuty's status updates: posted" in said
+    assert said.endswith("\n".join(f"- {line}" for line in DRAFTED.splitlines()))
     assert (["checkout: being worked on"], [DRAFTED]) == (posted(bot), await told(bot))
     where = [f"channel {KNOWING}", "PagerDuty's status updates"]
     assert [(DANA.id, place) for place in where] == await on_record(bot)

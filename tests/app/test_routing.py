@@ -302,3 +302,11 @@ async def test_a_topic_that_cannot_be_set_is_named_and_the_channel_stands(
     (posted,) = bot.chat.documents.values()
     assert "Its topic could not be set: Slack does not let us" in posted.document.as_text()
     assert [f"#{NAME}"] == [reply.document.sections[0].lines[0].text for reply in bot.chat.replies]
+
+
+async def test_an_incident_without_a_channel_of_its_own_costs_no_look() -> None:
+    bot = a_routed_bot(Route(priority=("P1",), own_channel=True))
+    await bot.begin()
+
+    assert not await painted(bot)
+    assert ([], {}) == (channels(bot).sought, bot.world.topics.known)

@@ -11,9 +11,9 @@ from bot.app.commands.people import member
 from bot.app.enclose import redacted, share_postmortem
 from bot.app.facts import gather
 from bot.app.handover import stakeholder_update, update_draft
-from bot.app.inform import Posted, places_of, post_update
+from bot.app.inform import Posted, places_of, plain_words, post_update
 from bot.app.world import World
-from bot.domain.document import Line, Section, lines
+from bot.domain.document import Document, Line, Section, lines
 from bot.domain.ids import sha256_hex
 from bot.domain.record import IncidentRecord
 
@@ -77,7 +77,10 @@ async def _post(world: World, question: Question) -> Answer:
     posted = await post_update(
         world, found, wanted, text, key, by=person.id, name=person.name, sleep=question.sleep
     )
-    return plain(f"Update of {found.id}", Section(heading="Where", lines=lines(_told(posted))))
+    where = Section(heading="Where", lines=lines(_told(posted)))
+    # The record may say more than when the draft was read: whoever posts it sees what was told.
+    told = Section(heading="What it says", lines=lines(plain_words(text).splitlines()))
+    return Answer(Document(title=f"Update of {found.id}", sections=(where, told)), about=(found,))
 
 
 def _told(posted: Sequence[Posted]) -> Iterator[str]:
