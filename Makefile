@@ -57,6 +57,7 @@ prove: $(STAMP) peers ## Play the full counts of the safety proofs, and write do
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --prove --junitxml=.bench/prove.xml \
 	  tests/formal tests/properties tests/chaos tests/scenarios tests/security tests/unit/test_bench_smoke.py \
 	  tests/contracts/test_gate_claims.py tests/contracts/test_gate_races.py tests/contracts/test_store_faults.py \
+	  tests/contracts/test_embedded_children.py \
 	  $$($(BIN)/python -m tests.security.table nodes); \
 	code=$$?; $(BIN)/python -m tests.security.table write .bench/prove.xml; exit $$code
 

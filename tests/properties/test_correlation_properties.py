@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.alert import Alert
@@ -13,10 +13,11 @@ from bot.domain.change import ChangeEvent, ChangeKind
 from bot.domain.correlation import Case, rank_suspects
 from bot.domain.evidence import Evidence
 from bot.domain.weights import load_weights
+from tests.conftest import examples
 from tests.correlation_builders import SHOP, alert, change, instance, pattern, runs, topology, version_row
 
 WEIGHTS = load_weights()
-thorough = settings(max_examples=60)
+thorough = examples(30, 100)
 SERVICES = ("web", "checkout", "payments", "inventory", "ledger", "blog")
 TITLES = (
     "5xx rate above 3 %",

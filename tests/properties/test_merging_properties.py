@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.store.opening import open_memory_store
@@ -14,6 +14,7 @@ from bot.domain.incident import Incident
 from bot.domain.merging import Member, MergingRules, Standing
 from bot.domain.topology import Topology
 from tests.builders import NOW, ManualTime, an_incident
+from tests.conftest import examples
 
 CHAIN = Topology.of([(ServiceName(a), ServiceName(b)) for a, b in ("ab", "bc", "cd", "de", "bf")])
 RULES = MergingRules(storm_incidents=10_000)
@@ -71,7 +72,7 @@ async def after(webhooks: Sequence[Webhook]) -> dict[IncidentId, Member]:
     return {name: member for name, member in found.items() if member is not None}
 
 
-@settings(max_examples=100)
+@examples(50, 200)
 @given(orders())
 def test_any_order_and_repetition_ends_in_the_same_groups(
     orders: tuple[list[Webhook], list[Webhook]],
@@ -85,7 +86,7 @@ def test_any_order_and_repetition_ends_in_the_same_groups(
     }
 
 
-@settings(max_examples=100)
+@examples(50, 200)
 @given(orders())
 def test_every_open_incident_is_shown_by_exactly_one_card_that_is_open(
     orders: tuple[list[Webhook], list[Webhook]],

@@ -4,7 +4,7 @@ import json
 import re
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.sandbox.slack.blocks import problems_of_blocks
@@ -24,6 +24,7 @@ from bot.domain.ids import Digest, ProposalId, SlackUserId
 from bot.domain.person import Duty
 from bot.domain.plan import CommandRun, HttpRequest, PlannedAction
 from bot.domain.proposal import ProposalState
+from tests.conftest import examples
 from tests.slack_builders import (
     NOW,
     a_card,
@@ -39,7 +40,7 @@ from tests.slack_builders import (
     texts,
 )
 
-FEW = settings(max_examples=60)
+FEW = examples(20, 100)
 
 NASTY = st.sampled_from(
     [

@@ -82,6 +82,7 @@ async def test_the_story_from_alert_to_summary(browser: Browser, stage: Stage, s
     assert "41" == await stage.deployed()
 
 
+@pytest.mark.heavy
 @SCREENS
 async def test_questions_are_answered_to_the_asker_only(
     browser: Browser, stage: Stage, screen: Screen

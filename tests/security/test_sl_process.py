@@ -58,7 +58,8 @@ async def test_sl_after_restart_the_first_press_on_an_older_card_works(rig: Rig)
 
 
 async def test_h_labels_no_id_of_an_incident_or_person_is_a_metric(rig: Rig) -> None:
-    incident, _ = await rig.offered()
+    incident = rig.page()
+    await rig.card(incident.id)
 
     told = (await rig.get("/metrics")).text
 
