@@ -1,6 +1,5 @@
 """What the commands of `handrail audit` do, once the libraries that they need are loaded."""
 
-import getpass
 import json
 import os
 import re
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from adapters.cli.operator import operator
 from adapters.cli.recorded import moment
 from adapters.settings import StoreSettings, store_settings
 from adapters.store.archiving import Archived, archive
@@ -98,7 +98,7 @@ async def archived() -> Archived | None:
     where = store_settings(os.environ)
     before = datetime.now(UTC) - timedelta(days=where.audit_retention_days)
     async with _writing(where, may_archive=True) as store:
-        return await archive(store.transactions, where.audit_archive, before, getpass.getuser())
+        return await archive(store.transactions, where.audit_archive, before, operator())
 
 
 async def rotated(*, is_lost: bool) -> tuple[Entry, Path | None]:
@@ -108,7 +108,7 @@ async def rotated(*, is_lost: bool) -> tuple[Entry, Path | None]:
         signer = open_signer(where.data_dir, _given(where), may_create=True)
         store = open_store(where.database_url, redact=str, kill_file=None, signer=signer)
         try:
-            who = getpass.getuser()
+            who = operator()
             return await store.transactions.write(lambda tx: replace_lost_key(tx, who)), None
         finally:
             await store.close()
@@ -116,7 +116,7 @@ async def rotated(*, is_lost: bool) -> tuple[Entry, Path | None]:
     seed = os.urandom(SEED_BYTES)
     write_seed(waiting, seed)  # Before the record names it: a crash in between must not lose the key.
     async with _writing(where) as store:
-        who, new = getpass.getuser(), SeedSigner(seed)
+        who, new = operator(), SeedSigner(seed)
         entry = await store.transactions.write(lambda tx: rotate(tx, new, who))
     if where.audit_key is not None:
         return entry, waiting
@@ -128,7 +128,7 @@ async def rotated(*, is_lost: bool) -> tuple[Entry, Path | None]:
 async def vouched(seq: int, reason: str) -> Entry:
     """Put the person's word behind an unsigned entry."""
     async with _writing(store_settings(os.environ)) as store:
-        who = getpass.getuser()
+        who = operator()
         return await store.transactions.write(lambda tx: vouch(tx, seq, who, reason))
 
 

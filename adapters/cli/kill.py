@@ -1,7 +1,6 @@
 """`handrail kill` and `revive`: the switch that works without Slack, model and PagerDuty."""
 
 import asyncio
-import getpass
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.domain.errors import HandrailError, Invalid
+from adapters.cli.operator import operator
+from bot.domain.errors import HandrailError, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from adapters.settings import StoreSettings
@@ -27,17 +27,23 @@ def kill(
     from adapters.settings import store_settings
 
     where = store_settings(os.environ)
-    who = getpass.getuser()
+    who = operator()
     kill_file = _kill_file(where.data_dir)
     # The file first: it needs nothing but the disk, and every claim looks for it.
-    kill_file.write_text(f"{datetime.now(UTC).isoformat()} {who}: {reason}\n")
-    typer.echo(f"stopped: {kill_file} exists; nothing starts while it does")
+    why_no_file = _put(kill_file, f"{datetime.now(UTC).isoformat()} {who}: {reason}\n")
+    if why_no_file:
+        typer.echo(f"{kill_file} could not be written ({why_no_file}); trying the record", err=True)
+    else:
+        typer.echo(f"stopped: {kill_file} exists; nothing starts while it does")
     try:
         asyncio.run(_switch(where, kill_file, who, reason))
     except HandrailError as exc:
-        typer.echo(f"the record could not be written ({exc}); the file alone holds", err=True)
+        holds = "NOT stopped: end the bot itself" if why_no_file else "the file alone holds"
+        typer.echo(f"the record could not be written ({exc}); {holds}", err=True)
         raise typer.Exit(1) from exc
-    typer.echo("stopped: the record says so too")
+    typer.echo("stopped: the record says so" if why_no_file else "stopped: the record says so too")
+    if why_no_file:
+        raise typer.Exit(1)
 
 
 def revive() -> None:
@@ -46,9 +52,25 @@ def revive() -> None:
 
     where = store_settings(os.environ)
     kill_file = _kill_file(where.data_dir)
-    asyncio.run(_switch(where, kill_file, getpass.getuser(), None))
-    kill_file.unlink(missing_ok=True)
+    asyncio.run(_switch(where, kill_file, operator(), None))
+    try:
+        kill_file.unlink(missing_ok=True)
+    except OSError as exc:
+        raise Unavailable(
+            f"{kill_file} cannot be removed ({exc.strerror}): nothing starts while it is there"
+        ) from exc
     typer.echo("revived: approved playbooks may start again")
+
+
+def _put(kill_file: Path, line: str) -> str:
+    """Return why nothing stands there; "" when something does, for whatever does stops every start."""
+    try:
+        fd = os.open(kill_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(line)
+    except OSError as exc:
+        return "" if os.path.lexists(kill_file) else str(exc.strerror)
+    return ""
 
 
 def _kill_file(folder: Path) -> Path:

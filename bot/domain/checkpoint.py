@@ -41,22 +41,26 @@ def checkpoints_in(text: str) -> list[Checkpoint]:
     """Return every checkpoint that stands in *text*, whatever is around them.
 
     Raises:
-        Invalid: there is none.
+        Invalid: there is none, or one that cannot be.
     """
-    found = [
-        Checkpoint(
-            seq=int(match[1]),
-            head=Digest(match[3]),
-            at=datetime.strptime(match[2], _TIME).replace(tzinfo=UTC),
-            seal=Seal(key=PublicKey(match[4]), signature=Signature(match[5])),
-        )
-        for match in _TEXT.finditer(text)
-    ]
+    try:
+        found = [_read(match) for match in _TEXT.finditer(text)]
+    except ValueError as exc:
+        raise Invalid("A checkpoint in it names a time that there is not.") from exc
     if not found:
         raise Invalid(
             "There is no checkpoint in it: one begins with `handrail-checkpoint.1.` and is one word."
         )
     return found
+
+
+def _read(match: re.Match[str]) -> Checkpoint:
+    return Checkpoint(
+        seq=int(match[1]),
+        head=Digest(match[3]),
+        at=datetime.strptime(match[2], _TIME).replace(tzinfo=UTC),
+        seal=Seal(key=PublicKey(match[4]), signature=Signature(match[5])),
+    )
 
 
 class Witnesses:
