@@ -345,7 +345,10 @@ def evidence_lines(world: World, gathered: Gathered) -> tuple[Line, ...]:
     incident, at = gathered.incident, clock_time(world.clock.now())
     lines = [
         # Most incidents are called after their first alert: the card has said those words already.
-        Line(text="Its alert" if alert.title == incident.title else f"Alert: {alert.title}", url=alert.url)
+        Line(
+            text="The alert itself" if alert.title == incident.title else f"Alert: {alert.title}",
+            url=alert.url,
+        )
         for alert in incident.alerts[:5]
     ]
     if (more := len(incident.alerts) - 5) > 0:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from bot.app.pager_state import have_pager
-from bot.app.wording import NOT_KNOWN, clock_time, duration, stated_confidence
+from bot.app.wording import NOT_KNOWN, clock_time, counted, duration, stated_confidence
 from bot.app.world import World
 from bot.domain.approval import denial
 from bot.domain.audit import Entry
@@ -217,6 +217,9 @@ def _decisions(proposals: Sequence[ProposalRecord]) -> list[str]:
         if proposal.state is ProposalState.DENIED:
             why = proposal.reason.removeprefix(denial(proposal.denied_by or ""))
             said.append(f"{proposal.denied_by} denied “{title}” at {clock_time(proposal.changed_at)}{why}")
+        elif proposal.state in (ProposalState.PENDING, ProposalState.PROPOSED):
+            given = f", {counted(len(proposal.approvals), 'approval')} given" if proposal.approvals else ""
+            said.append(f"“{title}” is proposed and waits for a decision{given}")
         elif not proposal.approvals:
             reason = f": {proposal.reason}" if proposal.reason else ""
             said.append(f"“{title}” was not approved; it is {proposal.state.value.replace('_', ' ')}{reason}")

@@ -51,7 +51,7 @@ async def commanded(bot: Bot) -> list[tuple[str, object]]:
 async def test_list(bot: Bot) -> None:
     await bot.begin()
 
-    line = f"{INCIDENT} (#7) · triggered for 5 s · checkout · Error rate is 12 %"
+    line = f"Error rate is 12 % · triggered for 5 s · checkout · #7, {INCIDENT}"
     assert a_document("1 open incident", Open=[line], Ended_last=["None."]) == await told(bot, "list")
 
 
@@ -189,6 +189,8 @@ async def test_summary_and_handover(bot: Bot) -> None:
     assert (
         lines(["Nothing has proven a recovery so far; the incident is open."]) == summary.sections[-1].lines
     )
+    (decided,) = (section for section in summary.sections if section.heading == "Who decided what")
+    assert decided.lines[0].text.endswith("” is proposed and waits for a decision")
     assert a_document(
         "Hand-over at 03:00:05 UTC: 1 open incident",
         **{

@@ -82,7 +82,7 @@ async def test_a_whole_story_is_drafted_with_its_entries(bot: Bot) -> None:
 - Probably the deploy of checkout 42, high confidence, 91 % (evidence {digest}, record 2)
 - For it: changed checkout, which alerts (evidence {digest}, record 2)
 - Against it: finished 2 min before the first symptom (evidence {digest}, record 2)
-- Seen: Its alert (evidence {digest}, record 2)
+- Seen: The alert itself (evidence {digest}, record 2)
 - Seen: error_ratio of checkout at 03:00:05 UTC: 0.3 (evidence {digest}, record 2)
 - Seen: 1 change of the last 24 h looked at (evidence {digest}, record 2)
 - Rules only: no model took part. (evidence {digest}, record 2)

@@ -130,15 +130,14 @@ def where(world: World, record: IncidentRecord) -> str:
 
 
 def line_of(world: World, record: IncidentRecord) -> Line:
-    """Return an incident as one line: its id, how it stands, since when, where."""
+    """Return an incident as one line: what it is called, how it stands, since when, where, and its id."""
     incident = record.incident
-    number = f" (#{incident.number})" if incident.number is not None else ""
+    name = f"#{incident.number}, {record.id}" if incident.number is not None else record.id
     age = duration(world.clock.now() - incident.opened_at)
     service = incident.service or incident.pagerduty_service_name or "an unmapped service"
-    said = f"{record.id}{number} · {incident.status.value} for {age} · {service} · {incident.title}"
-    if not incident.is_open:
-        said = f"{record.id}{number} · {status_line(record, None)} · {service} · {incident.title}"
-    return Line(text=said, url=incident.url)
+    stands = f"{incident.status.value} for {age}" if incident.is_open else status_line(record, None)
+    parts = (incident.title, stands, service, name)
+    return Line(text=" · ".join(part for part in parts if part), url=incident.url)
 
 
 def also_open(world: World, others: Sequence[IncidentRecord]) -> tuple[Section, ...]:
