@@ -27,6 +27,15 @@ PROMPTS: Final = Path(__file__).parents[2] / "prompts"
 
 Server = tuple[ModelServer, str]
 
+BEHAVIOUR: Final = {
+    Silence.OVERLOADED: Behaviour.SERVER_ERROR,
+    Silence.RATE_LIMITED: Behaviour.RATE_LIMITED,
+    Silence.GARBAGE: Behaviour.HALF_JSON,
+    Silence.REFUSED: Behaviour.REFUSAL,
+    Silence.AUTH: Behaviour.UNAUTHORIZED,
+}
+"""What a server does for each reason of a silence."""
+
 IN_VAIN_S: Final = 4.0
 """How long a model is waited for that never answers: on a busy machine, too, the request has left by then."""
 
@@ -104,13 +113,7 @@ async def saying(
             if isinstance(answer, Verdict):
                 model.then(answer.model_dump_json())
             else:
-                model.default = {
-                    Silence.OVERLOADED: Behaviour.SERVER_ERROR,
-                    Silence.RATE_LIMITED: Behaviour.RATE_LIMITED,
-                    Silence.GARBAGE: Behaviour.HALF_JSON,
-                    Silence.REFUSED: Behaviour.REFUSAL,
-                    Silence.AUTH: Behaviour.UNAUTHORIZED,
-                }[answer]
+                model.default = BEHAVIOUR[answer]
             return analyst
 
         yield prepared
@@ -130,7 +133,7 @@ async def test_a_verdict_arrives_as_it_was_given(saying: Callable[[Verdict | Sil
 
 @pytest.mark.parametrize(
     "reason",
-    [Silence.OVERLOADED, Silence.RATE_LIMITED, Silence.GARBAGE, Silence.REFUSED, Silence.AUTH],
+    list(BEHAVIOUR),
 )
 async def test_a_silence_has_its_reason_and_words_and_never_raises(
     saying: Callable[[Verdict | Silence], Analyst], reason: Silence

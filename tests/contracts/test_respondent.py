@@ -16,6 +16,7 @@ from bot.domain.diagnosis import Level, NoDiagnosis, Silence, ToolResult
 from bot.domain.reply import LookUp, LookUpTool, Replied, Reply, ReplyOutcome
 from bot.ports import Respondent
 from tests.contracts.test_analyst import (  # noqa: F401 - Fixture.
+    BEHAVIOUR,
     IN_VAIN_S,
     Server,
     a_config,
@@ -54,13 +55,7 @@ async def saying(request: pytest.FixtureRequest, server: Server) -> AsyncIterato
             if isinstance(answer, Reply):
                 model.then(answer.model_dump_json())
             else:
-                model.default = {
-                    Silence.OVERLOADED: Behaviour.SERVER_ERROR,
-                    Silence.RATE_LIMITED: Behaviour.RATE_LIMITED,
-                    Silence.GARBAGE: Behaviour.HALF_JSON,
-                    Silence.REFUSED: Behaviour.REFUSAL,
-                    Silence.AUTH: Behaviour.UNAUTHORIZED,
-                }[answer]
+                model.default = BEHAVIOUR[answer]
             return analyst
 
         yield prepared
@@ -77,7 +72,7 @@ async def test_a_reply_arrives_as_it_was_given(saying: Saying) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [Silence.OVERLOADED, Silence.RATE_LIMITED, Silence.GARBAGE, Silence.REFUSED, Silence.AUTH],
+    list(BEHAVIOUR),
 )
 async def test_without_a_reply_the_reason_is_told(saying: Saying, reason: Silence) -> None:
     said = await saying(reason).reply(a_words_asked(), Shelf())

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +37,7 @@ from bot.domain.execution import ApprovedStep, NotAdmitted, Result, StepOutcome
 from bot.domain.ids import sha256_hex
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalState, approval_statement
-from tests.builders import CARD, INCIDENT, NOW, TEAM, ManualTime, a_click, a_person, a_plan, an_incident
+from tests.builders import CARD, INCIDENT, NOW, TEAM, a_click, a_person, a_plan, an_incident
 from tests.conftest import Rounds
 from tests.contracts.stores import ALLOWED, Bench, redact
 
@@ -45,18 +45,6 @@ DANA = a_person("U0ONCALL", name="Dana")
 ROOT = Path(__file__).resolve().parents[2]
 
 Change = Callable[[sqlite3.Connection], object]
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "audit.db"
-
-
-@pytest.fixture
-async def bench(file: Path, tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(url=f"sqlite:///{file}", time=ManualTime(), kill_file=tmp_path / "KILL")
-    yield made
-    await made.close()
 
 
 @pytest.fixture

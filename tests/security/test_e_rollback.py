@@ -2,30 +2,15 @@
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from adapters.store.last_seen import LastSeen
 from bot.domain.approval import Action, Reason
 from bot.domain.execution import ApprovedStep, NotAdmitted
 from bot.domain.policy import FLOOR
-from tests.builders import ManualTime, a_plan, fresh
+from tests.builders import a_plan, fresh
 from tests.contracts.stores import Bench
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "audit.db"
-
-
-@pytest.fixture
-async def bench(file: Path, tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(url=f"sqlite:///{file}", time=ManualTime(), kill_file=tmp_path / "KILL")
-    yield made
-    await made.close()
 
 
 def last_seen(bench: Bench, file: Path) -> LastSeen:

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from bot.domain.person import Person
 from bot.domain.plan import Plan
 from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord, ProposalState
-from tests.builders import ManualTime, a_click, a_person, a_plan, fresh
+from tests.builders import a_click, a_person, a_plan, fresh
 from tests.conftest import Rounds
 from tests.contracts.stores import ALLOWED, Bench
 from tests.history import violations
@@ -26,13 +25,6 @@ REPLICAS = 3
 CLICKS = 10
 
 pytestmark = pytest.mark.timeout(900)
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(url=f"sqlite:///{tmp_path}/audit.db", time=ManualTime(), kill_file=tmp_path / "KILL")
-    yield made
-    await made.close()
 
 
 @pytest.fixture
