@@ -36,6 +36,7 @@ WHOLE = {
         "read_settings",
         "store_settings",
         "model_settings",
+        "detector_name",
         "playbooks_folder",
         "policy_file",
         "services_file",
