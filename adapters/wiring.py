@@ -445,9 +445,6 @@ def _webhooks(core: _Core) -> list[BaseRoute]:
 
 
 def _health(core: _Core) -> Health:
-    async def record() -> None:
-        await core.store.gate.now()
-
     async def engine() -> None:
         await core.temporal.service_client.check_health(timeout=timedelta(seconds=2))
 
@@ -455,4 +452,6 @@ def _health(core: _Core) -> Health:
         said = [] if core.settings.openai_api_key else ["no model is configured: rules only"]
         return said + [f"{child.name} is down" for child in core.engine.health() if not child.up]
 
-    return Health(needed={"queue": core.inbox.ping, "record": record, "engine": engine}, degraded=degraded)
+    return Health(
+        needed={"queue": core.inbox.ping, "record": core.store.probe, "engine": engine}, degraded=degraded
+    )

@@ -15,6 +15,7 @@ from adapters.store.outbox import StoredOutbox
 from adapters.store.signing import NoSigner, Signer, new_signer
 from adapters.store.sql.engine import open_reading, open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
+from adapters.store.watched import WatchedTransactions
 from bot.ports import AuditLog, Diagnoses, Gate, Groups, IncidentBook, Labels, Outbox
 
 
@@ -30,6 +31,20 @@ class Store:
     labels: Labels
     groups: Groups
     transactions: Transactions
+    watched: WatchedTransactions
+
+    async def probe(self) -> None:
+        """Return if the record can be read, and takes what is written.
+
+        After a write that was not kept one is tried: the entry that tells of it.
+
+        Raises:
+            Unavailable: it cannot be read, or its disk is still full.
+        """
+        if why := self.watched.unkept:
+            await self.audit.append("written_again", actor="handrail", incident=None, body={"after": why})
+        else:
+            await self.gate.now()
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database."""
@@ -97,7 +112,8 @@ def open_memory_store(
 
 
 def _store(transactions: Transactions) -> Store:
-    transactions = AlarmedTransactions(transactions)
+    watched = WatchedTransactions(transactions)
+    transactions = AlarmedTransactions(watched)
     return Store(
         incidents=StoredIncidentBook(transactions),
         gate=StoredGate(transactions),
@@ -107,4 +123,5 @@ def _store(transactions: Transactions) -> Store:
         labels=StoredLabels(transactions),
         groups=StoredGroups(transactions),
         transactions=transactions,
+        watched=watched,
     )

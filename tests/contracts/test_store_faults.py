@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from adapters.http import Health
 from adapters.store.opening import Store, open_store
 from adapters.store.sql.log import SqlLog
 from adapters.store.transaction import Transaction
@@ -87,13 +88,21 @@ async def test_e_disk_full_a_full_disk_starts_nothing_and_leaves_nothing_half_do
 
 
 async def test_e_disk_full_the_store_goes_on_once_there_is_room(sqlite: Bench) -> None:
+    """And `/readyz`, which must write to know that, says so meanwhile and afterwards."""
     record = await sqlite.approved()
+    health = Health(needed={"record": sqlite.store.probe}, degraded=list)
+    before, _ = await health.report()
     await set_pragma(sqlite, "max_page_count=1")
     await fill(sqlite)
     with pytest.raises(Unavailable):
         await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR)
+    full, said = await health.report()
     await set_pragma(sqlite, "max_page_count=1000000")
+    after = [(await health.report())[0] for _ in range(2)]
 
+    assert (True, False, [True, True]) == (before, full, after)
+    assert said["record"].startswith("Unavailable: ")
+    assert ["written_again"] == (await sqlite.acts())[-1:]
     assert isinstance(
         await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR), ApprovedStep
     )
