@@ -33,6 +33,7 @@ from adapters.evidence.versions import HttpVersions
 from adapters.files.weights import read_weights
 from adapters.ground import Ground, database_url
 from adapters.http import Health, http_app, listen, serving
+from adapters.intake.sealing import SealedInbox, sealing_key
 from adapters.intake.signatures import SigningSecrets
 from adapters.llm.budget import Caps
 from adapters.llm.building import LateAnalyst
@@ -79,6 +80,7 @@ from adapters.store.signing import open_signer
 from adapters.telemetry import PrometheusTelemetry, TimedInbox
 from bot.app.witness import Witness
 from bot.app.world import Manners, World
+from bot.domain.audit import Act
 from bot.domain.errors import Invalid, Unavailable
 from bot.domain.merging import MergingRules
 from bot.ports import Inbox
@@ -170,10 +172,15 @@ async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
         namespace=ground.engine.temporal_namespace,
         data_converter=data_converter(ground.folder.derive_key("temporal-payloads")),
     )
+    key = sealing_key(ground.settings.slack_bot_token.get_secret_value())
+
+    async def report(why: str) -> None:
+        await ground.store.audit.append(Act.TAMPERED, actor="handrail", incident=None, body={"why": why})
+
     return _Core(
         **vars(ground),
         temporal=temporal,
-        inbox=TimedInbox(queue, ground.telemetry, time.monotonic),
+        inbox=SealedInbox(TimedInbox(queue, ground.telemetry, time.monotonic), key, report=report),
         clock=clock,
     )
 

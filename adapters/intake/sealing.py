@@ -1,0 +1,78 @@
+"""What people pressed, sealed while it is queued: whoever can write to the queue has pressed nothing."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from bot.ports import Inbox, Message, Stream
+
+log = structlog.get_logger()
+
+FORGED: Final = "a press in the queue does not carry our seal: somebody else can write to the queue"
+_SEAL: Final = hashlib.sha256().digest_size
+
+Report = Callable[[str], Awaitable[object]]
+"""Puts on record what people must hear of."""
+
+
+def sealing_key(token: str) -> bytes:
+    """Return the key that all bots of one Slack app share, and nobody else has."""
+    return hmac.digest(token.encode(), b"handrail/queued-presses", "sha256")
+
+
+class SealedInbox:
+    """Implements `Inbox` over another. What was pressed without our seal is dropped, told and never handled.
+
+    Webhooks and changes are left as they are: neither approves anything, and both are read again at their
+    source where it matters.
+    """
+
+    def __init__(self, inbox: Inbox, key: bytes, *, report: Report) -> None:
+        self._inbox = inbox
+        self._key = key
+        self._report = report
+        self._is_told = False
+
+    async def put(self, stream: Stream, key: str, payload: bytes) -> bool:
+        if stream is Stream.ACTIONS:
+            payload = self._seal(key, payload) + payload
+        return await self._inbox.put(stream, key, payload)
+
+    def messages(self, stream: Stream) -> AsyncIterator[Message]:
+        found = self._inbox.messages(stream)
+        return self._opened(found) if stream is Stream.ACTIONS else found
+
+    async def done(self, message: Message) -> None:
+        await self._inbox.done(message)
+
+    async def postpone(self, message: Message) -> None:
+        await self._inbox.postpone(message)
+
+    async def ping(self) -> None:
+        await self._inbox.ping()
+
+    async def _opened(self, found: AsyncIterator[Message]) -> AsyncGenerator[Message, None]:
+        try:
+            async for message in found:
+                seal, payload = message.payload[:_SEAL], message.payload[_SEAL:]
+                if hmac.compare_digest(seal, self._seal(message.key, payload)):
+                    yield message.model_copy(update={"payload": payload})
+                else:
+                    await self._drop(message)
+        finally:
+            if isinstance(found, AsyncGenerator):
+                await found.aclose()
+
+    def _seal(self, key: str, payload: bytes) -> bytes:
+        name = key.encode()
+        return hmac.digest(self._key, len(name).to_bytes(8, "big") + name + payload, "sha256")
+
+    async def _drop(self, message: Message) -> None:
+        log.error("press_not_sealed", message=message.id)
+        if not self._is_told:  # Once: a queue full of them must not fill the record.
+            await self._report(FORGED)
+            self._is_told = True
+        await self._inbox.done(message)
