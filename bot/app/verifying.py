@@ -10,6 +10,7 @@ from bot.app.watching import Sleep, watch
 from bot.app.world import World
 from bot.domain.approval import faithful_plan
 from bot.domain.audit import Act
+from bot.domain.course import CHANGED
 from bot.domain.execution import Claim, Result, StepOutcome
 from bot.domain.ids import ProposalId
 from bot.domain.plan import UNDO_FROM, Plan
@@ -67,7 +68,7 @@ async def _end_unproven(world: World, record: ProposalRecord, undone: Sequence[C
     """End an execution whose stored plan was changed: those bytes do not say what recovered means."""
     is_certain = all(claim.outcome and claim.outcome.result is Result.DONE for claim in undone)
     state = ProposalState.NOT_RECOVERED if is_certain else ProposalState.UNKNOWN
-    why = "the stored plan differs from the one approved"
+    why = CHANGED
     await world.audit.append(
         Act.TAMPERED, actor="handrail", incident=record.incident, body={"proposal": record.id, "why": why}
     )

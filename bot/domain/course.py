@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import AwareDatetime, Field
 
+from bot.domain.approval import faithful_plan
 from bot.domain.execution import Claim, Result
 from bot.domain.frozen import Frozen
 from bot.domain.ids import ProposalId
-from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, Plan, PlannedAction
+from bot.domain.plan import Check, CommandRun, HttpRequest, Pause, PlannedAction
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.target_actions import AnsibleRun, HaproxyCommand, KubernetesChange, Notice
+
+CHANGED: Final = "the stored plan differs from the one approved"
 
 
 class Await(Frozen):
@@ -118,11 +121,19 @@ def _before_the_start(last: ProposalRecord, at: Situation) -> Move:
     if at.now >= last.expires_at:
         return Expire(proposal=last.id)
     if last.state is ProposalState.APPROVED:
-        first = Plan.from_bytes(last.plan).steps[0]
+        plan = faithful_plan(last)
+        if plan is None:
+            return _refused(last)
+        first = plan.steps[0]
         return Execute(proposal=last.id, step_index=first.index, timeout_s=step_seconds(first.action))
     if last.state is ProposalState.PENDING:
         return Show(proposal=last.id)
     return Await(until=last.expires_at)
+
+
+def _refused(last: ProposalRecord) -> Execute:
+    """Have the claim refuse a plan whose bytes were changed: it says so on the card and raises the alarm."""
+    return Execute(proposal=last.id, step_index=0, timeout_s=0)
 
 
 def _next_step(last: ProposalRecord, at: Situation) -> Move:
@@ -142,7 +153,12 @@ def _next_step(last: ProposalRecord, at: Situation) -> Move:
             else ProposalState.FAILED,
             detail="the engine was restarted from empty while it ran; its approval is void",
         )
-    for step in Plan.from_bytes(last.plan).steps:
+    plan = faithful_plan(last)
+    if plan is None and any(claim.outcome is None for claim in mine.values()):
+        return Settle(proposal=last.id, state=ProposalState.UNKNOWN, detail=CHANGED)
+    if plan is None:
+        return _refused(last)
+    for step in plan.steps:
         claim = mine.get(step.index)
         if claim is None or claim.outcome is None:
             return Execute(proposal=last.id, step_index=step.index, timeout_s=step_seconds(step.action))
@@ -153,7 +169,8 @@ def _next_of_undo(last: ProposalRecord, at: Situation) -> Move:
     """Have the undo run that was approved with the plan; its end is that the plan did not help."""
     mine = {claim.step_index: claim for claim in at.claims if claim.proposal_id == last.id}
     is_open = any(claim.outcome is None for claim in mine.values())
-    for step in Plan.from_bytes(last.plan).undo_planned:
+    plan = faithful_plan(last)
+    for step in plan.undo_planned if plan is not None else ():
         outcome = mine[step.index].outcome if step.index in mine else None
         match outcome.result if outcome is not None else None:
             case Result.DONE:
@@ -175,7 +192,10 @@ def _next_of_undo(last: ProposalRecord, at: Situation) -> Move:
 
 
 def _verify(last: ProposalRecord) -> Verify:
-    check = Plan.from_bytes(last.plan).verify
+    plan = faithful_plan(last)
+    if plan is None:
+        return Verify(proposal=last.id, timeout_s=0)  # It ends at once: there is no signal to watch.
+    check = plan.verify
     return Verify(proposal=last.id, timeout_s=check.within_s + check.hold_s)
 
 

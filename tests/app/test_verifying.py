@@ -6,10 +6,12 @@ from decimal import Decimal
 import pytest
 
 from adapters.runners.waiting import CheckRunner, PauseRunner
-from bot.app.remediate import check_again
+from bot.app.remediate import check_again, run_step
+from bot.app.verifying import verify
 from bot.app.watching import is_healthy, watch
 from bot.app.world import Manners
 from bot.domain.approval import Action
+from bot.domain.course import Execute, Move, Verify
 from bot.domain.execution import Result, StepOutcome
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentStatus
@@ -244,3 +246,35 @@ async def test_a_plan_that_was_changed_after_its_approval_raises_the_alarm() -> 
 
     assert (ProposalState.CANCELLED, []) == (await bot.state(), bot.runner.ran)
     assert "tampered" in await bot.acts()
+
+
+async def moves_of(bot: Bot, plan: bytes) -> Move:
+    """Return what comes next once the last proposal's bytes are *plan*."""
+    changed = (await bot.the_last()).model_copy(update={"plan": plan})
+    await bot.store.transactions.write(lambda tx: tx.rows.proposals.put(changed))
+    return await bot.next_move()
+
+
+@pytest.mark.parametrize("plan", [b"", b"{}", b"\xff"])
+async def test_bytes_that_are_no_plan_bring_what_is_approved_or_running_to_an_end(plan: bytes) -> None:
+    """Whoever can write to the database must not have an incident hang, with nobody told."""
+    bots = [a_bot() for _ in range(3)]
+    for bot in bots:
+        await bot.begin()
+        await bot.press(Action.APPROVE, follow=False)
+    approved, started, done = bots
+    await run_step(started.world, (await started.the_last()).id, 0)
+    while await done.state() is not ProposalState.DONE:
+        await done.make(ID, await done.next_move())
+    first = (await approved.the_last()).id
+
+    for bot in (approved, started):
+        assert Execute(proposal=first, step_index=0, timeout_s=0) == await moves_of(bot, plan)
+        await bot.make(ID, await bot.next_move())
+    assert Verify(proposal=first, timeout_s=0) == await moves_of(done, plan)
+    await verify(done.world, first, sleep=done.sleep)
+
+    assert [ProposalState.CANCELLED, ProposalState.FAILED, ProposalState.NOT_RECOVERED] == [
+        await bot.state() for bot in bots
+    ]
+    assert [True] * 3 == ["tampered" in await bot.acts() for bot in bots]
