@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: the machine may be busy, and every wait ends with what it waits for.
-WITHIN_S = 90.0
+WITHIN_S = 150.0
 APPROVE = "handrail.approve"
 DENY = "handrail.deny"
 PROPOSE_AGAIN = "handrail.propose_again"
@@ -233,7 +233,7 @@ async def running(
         a_patient_slack(),
         running_stage(
             folder,
-            rate=20,
+            rate=20 if is_watched else 10,  # Each customer costs processor time; a monitor needs many.
             is_watched=is_watched,
             roll_seconds=roll_seconds,
             more_channels=more_channels,

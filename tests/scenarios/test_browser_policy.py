@@ -12,7 +12,7 @@ from tests.scenarios.running import Rig
 from tests.scenarios.screens import DESKTOP, PHONE, Screen, a_page, is_as_wide_as, opened, picture
 from tests.scenarios.test_policy import NOBODY, POLICY, TARGET, a_bot
 
-RUN_MS = 60_000
+RUN_MS = 180_000
 APPROVE = "[data-action-id='handrail.approve']"
 CARD = "article[data-ts]:not(.ephemeral)"
 SIDE = Screen("side", 1280, 1460)

@@ -10,11 +10,11 @@ from playwright.async_api import Browser, Locator, Page, expect
 from adapters.sandbox.bot_process import BotProcess
 from adapters.sandbox.stage import ALICE, BEN, Stage, running_stage
 from tests.scenarios.patient_bot import COMMAND
-from tests.scenarios.running import a_patient_slack
+from tests.scenarios.running import a_patient_slack, quick_playbooks
 from tests.scenarios.screens import DESKTOP, PHONE, Screen, a_page, is_as_wide_as, picture
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_MS = 60_000
+RUN_MS = 180_000
 APPROVE = "[data-action-id='handrail.approve']"
 DETAILS = "[data-action-id='handrail.details']"
 
@@ -28,10 +28,10 @@ SCREENS = pytest.mark.parametrize(
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """A channel in which a bot process has just been told that checkout 42 broke checkout."""
-    async with a_patient_slack(), running_stage(tmp_path) as stage:
+    async with a_patient_slack(), running_stage(tmp_path, rate=20) as stage:
         environment = {
             **stage.environment(),
-            "HANDRAIL_PLAYBOOKS": str(ROOT / "playbooks"),
+            "HANDRAIL_PLAYBOOKS": str(quick_playbooks(tmp_path)),
             "HANDRAIL_PROMPTS": str(ROOT / "prompts"),
             "HANDRAIL_RESOLVE": "true",
         }
