@@ -4,6 +4,7 @@ import asyncio
 
 from bot.app.show import redraw
 from bot.app.world import World
+from bot.domain.approval import faithful_plan
 from bot.domain.change import ChangeEvent
 from bot.domain.diagnosed import diagnosis_id
 from bot.domain.errors import HandrailError
@@ -20,7 +21,6 @@ from bot.domain.label import (
     may_label,
 )
 from bot.domain.person import Person
-from bot.domain.plan import Plan
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.domain.record import IncidentRecord
 from bot.domain.rollback import is_rollback
@@ -77,7 +77,9 @@ async def _label_recovery(world: World, record: IncidentRecord, proposal: Propos
     found = _RECOVERY.get(proposal.state)
     if found is None:
         return
-    plan = Plan.from_bytes(proposal.plan)
+    plan = faithful_plan(proposal)
+    if plan is None:
+        return  # Nobody learns from bytes that nobody approved.
     diagnosis = await world.diagnoses.get(diagnosis_id(record.id, plan.evidence_digest))
     if diagnosis is None or diagnosis.named is None or not plan.acts_on_suspect:
         return

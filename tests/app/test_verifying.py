@@ -219,6 +219,7 @@ async def test_a_changed_plan_does_not_say_what_recovered_means() -> None:
     (record,) = await bot.world.gate.proposals(ID)  # Nor does it say what its undo would be.
     assert ProposalState.NOT_RECOVERED is record.state
     assert "whether it helped is not known: the stored plan differs from the one approved" == record.reason
+    assert [] == await bot.world.labels.of(ID)
     told = [entry.body_values() for entry in await bot.entries() if entry.act == "tampered"]
     assert [{"proposal": record.id, "why": "the stored plan differs from the one approved"}] == told
 
