@@ -51,6 +51,7 @@ class Method(StrEnum):
     GROUP_MEMBERS = "usergroups.users.list"
     OPEN_VIEW = "views.open"
     PUBLISH_VIEW = "views.publish"
+    VALIDATE = "blocks.validate"
     UPLOAD_URL = "files.getUploadURLExternal"
     SHARE_UPLOAD = "files.completeUploadExternal"
 
@@ -80,6 +81,7 @@ SCOPES: Mapping[Method, tuple[str, ...]] = MappingProxyType(
         Method.GROUP_MEMBERS: ("usergroups:read",),
         Method.OPEN_VIEW: (),
         Method.PUBLISH_VIEW: (),
+        Method.VALIDATE: (),
         Method.UPLOAD_URL: ("files:write",),
         Method.SHARE_UPLOAD: ("files:write",),
     }

@@ -55,6 +55,9 @@ async def test_all_well_is_exit_code_0(stage: Stage) -> None:
     found = {f["what"]: (f["said"].partition(" ")[0], f["latency_ms"]) for f in findings}
     assert found["queue"] == found["engine"] == ("found", None)
     assert found["Slack"][1] > 0
+    (slack,) = [f["said"] for f in findings if f["what"] == "Slack"]
+    assert slack.endswith("; takes our cards, windows and home tabs")
+    assert () == stage.slack.messages(CHANNEL)
 
 
 async def test_a_neighbour_that_refuses_is_exit_code_1_and_named(stage: Stage) -> None:
