@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.settings import Settings
 from bot.app.intake import reconcile
 from bot.app.investigate import investigate
 from bot.app.show import show
@@ -220,6 +221,20 @@ async def test_what_webhooks_missed_is_found_by_looking(bot: Bot) -> None:
     again = await reconcile(bot.world)
 
     assert (1, 0, 1, [(ID, 1)]) == (found, again, len(bot.chat.cards), bot.workflows.started)
+
+
+async def test_pd_lost_of_a_thousand_incidents_one_look_finds_the_tenth_that_went_unheard() -> None:
+    """And it looks often enough that two looks come within 120 s."""
+    pages = [an_incident(f"Q4LOST{number:08d}") for number in range(1000)]
+    bot = a_bot(incidents=pages)
+    for page in pages[::-1]:
+        if int(page.id[-1]):
+            await bot.hear(incident=page.id)
+    heard = {record.id for record in await bot.world.book.open()}
+
+    assert (900, 100, 0) == (len(heard), await reconcile(bot.world), await reconcile(bot.world))
+    assert {page.id for page in pages} == {record.id for record in await bot.world.book.open()}
+    assert 120 >= 2 * Settings.model_fields["handrail_reconcile_s"].default
 
 
 async def test_a_resolve_that_webhooks_missed_is_found_by_looking(bot: Bot) -> None:

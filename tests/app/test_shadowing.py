@@ -61,7 +61,7 @@ async def shadow(bot: Bot) -> Plan:
     return Plan.from_bytes((await bot.the_last()).plan)
 
 
-async def test_what_would_have_been_proposed_is_on_record_and_nobody_can_approve_it() -> None:
+async def test_r_dry_run_what_would_have_been_proposed_is_on_record_and_nobody_can_approve_it() -> None:
     bot = observing()
     plan = await shadow(bot)
     ruling = await bot.press(Action.APPROVE)

@@ -49,7 +49,7 @@ async def test_a_reservation_counts_until_it_is_settled(make: Make) -> None:
     assert await budget.reserve(1) is None
 
 
-async def test_a_day_has_so_many_calls_whatever_they_cost(make: Make) -> None:
+async def test_llm_cost_a_day_has_so_many_calls_whatever_they_cost(make: Make) -> None:
     budget = make(Caps(tokens=100, calls=2), Today())
 
     granted = [await budget.reserve(1) is not None for _ in range(3)]

@@ -160,10 +160,11 @@ async def test_an_haproxy_that_is_not_there_is_a_failure(balancer: Balancer) -> 
     assert Result.FAILED is (await balancer.carry_out(PLAYBOOK.steps[0])).result
 
 
-async def test_a_preview_tells_how_the_server_stands(balancer: Balancer) -> None:
+async def test_r_dry_run_a_preview_tells_how_the_server_stands_and_leaves_it_so(balancer: Balancer) -> None:
     await balancer.traffic(1)
     drain = balancer.planned(PLAYBOOK.steps[0]).action
     before = await balancer.runner.preview(drain)
+    assert before == await balancer.runner.preview(drain)
     await balancer.carry_out(PLAYBOOK.steps[0])
     after = await balancer.runner.preview(drain)
     unknown = await balancer.runner.preview(balancer.planned(PLAYBOOK.steps[0], server="three").action)

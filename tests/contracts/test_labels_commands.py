@@ -1,7 +1,12 @@
 """`labels`, `fit`, `replay` and `drift` on a data folder that a bot has written."""
 
+import ast
 import asyncio
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +134,45 @@ def test_replay_with_the_weights_of_then_says_the_same(folder: Path) -> None:
         assert one["before"] | {"confidence": None} == one["after"] | {"confidence": None}
         assert one["before"]["confidence"] == pytest.approx(one["after"]["confidence"])
     assert {INCIDENT: True, SECOND: False} == {one["incident"]: one["before"]["is_right"] for one in found}
+
+
+WATCHED = """
+import sys
+seen = []
+EFFECTS = ("socket.connect", "socket.sendto", "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
+sys.addaudithook(lambda event, _: seen.append(event) if event in EFFECTS else None)
+from adapters.cli.main import app
+try:
+    app(["replay", "--json"])
+except SystemExit as done:
+    assert not done.code, done.code
+NEVER = ("adapters.runners", "adapters.slack", "bot.app.remediate")
+loaded = [name for name in sys.modules if name.startswith(NEVER)]
+print({"effects": seen, "loaded": loaded}, file=sys.stderr)
+"""
+
+
+def test_c_replay_tool_in_a_process_of_its_own_loads_no_runner_and_touches_nothing(folder: Path) -> None:
+    """With all that a bot is given: what runs steps is not even there."""
+    bots = {
+        "HANDRAIL_DATA_DIR": str(folder),
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "PAGERDUTY_API_TOKEN": "token",
+        "DEPLOY_TOKEN": "token",
+    }
+    before = hashlib.sha256((folder / "audit.db").read_bytes()).digest()
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED],
+        env={"PATH": os.environ["PATH"], **bots},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert 2 == len(done.stdout.splitlines())
+    assert {"effects": [], "loaded": []} == ast.literal_eval(done.stderr.splitlines()[-1])
+    assert before == hashlib.sha256((folder / "audit.db").read_bytes()).digest()
 
 
 def test_replay_shows_what_other_weights_change(folder: Path, tmp_path: Path) -> None:

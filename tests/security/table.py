@@ -51,6 +51,11 @@ def reasons() -> Mapping[str, str]:
     return yaml.safe_load((HERE / "not_tested.yaml").read_text()) or {}
 
 
+def narrower() -> Mapping[str, str]:
+    """Return what the tests of a threat leave out and why, by its name."""
+    return yaml.safe_load((HERE / "narrower.yaml").read_text()) or {}
+
+
 def answers() -> Mapping[str, Sequence[tuple[Path, str]]]:
     """Return the tests that answer each threat, by its name: file and function."""
     found: dict[str, list[tuple[Path, str]]] = {threat.name: [] for threat in threats()}
@@ -84,7 +89,7 @@ def _together(said: Set[str]) -> str:
 
 def render(ended: Mapping[tuple[str, str], str]) -> str:
     """Return the page."""
-    found, why = answers(), reasons()
+    found, why, left_out = answers(), reasons(), narrower()
     lines = [HEAD]
     boundary = ""
     for threat in threats():
@@ -97,6 +102,8 @@ def render(ended: Mapping[tuple[str, str], str]) -> str:
             lines += ["| --- | --- | --- | --- | --- |"]
         tests = found[threat.name]
         shown = "<br>".join(f"`{file}::{test}`" for file, test in tests) or f"not tested: {why[threat.name]}"
+        if threat.name in left_out:
+            shown += f"<br>{_cell(left_out[threat.name])}"
         lines.append(
             f"| {threat.id} | {threat.stride} | {_cell(threat.case)} | {shown} | {_result(tests, ended)} |"
         )

@@ -1,11 +1,17 @@
-"""`/readyz` says the truth: ready without a model, and not ready without the record, queue or engine."""
+"""`/readyz` says the truth about what is down, and `/metrics` nothing about whom it is down for."""
+
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from adapters.http import Health, Probe, http_app
 from adapters.telemetry import PrometheusTelemetry
+from bot.domain.approval import Action
 from bot.domain.errors import Unavailable
+from tests.app.world import a_bot, with_world
+from tests.builders import an_incident
+from tests.conftest import Rounds
 
 RULES_ONLY = "no model is configured: rules only"
 
@@ -44,3 +50,26 @@ async def test_h_truth_what_is_down_makes_it_not_ready_and_is_named(part: str) -
     expected = dict.fromkeys(("queue", "record", "engine"), "ok")
     expected[part] = "Unavailable: the database is locked"
     assert (503, False, expected) == (status, told["ready"], told["parts"])
+
+
+async def test_h_labels_ten_thousand_incidents_make_no_more_series_than_twenty(rounds: Rounds) -> None:
+    telemetry = PrometheusTelemetry()
+    ids = [f"Q5CANARY{number:06d}" for number in range(rounds(100, 10_000))]
+    pages = [an_incident(each, title=f"canary of {each}") for each in ids]
+    bot = with_world(a_bot(incidents=pages), telemetry=telemetry)
+    for incident in ids[:20]:
+        await bot.begin(incident)
+        bot.signals.values = [0.0]
+        await bot.press(Action.APPROVE, incident=incident)
+    few = _series(telemetry)
+    for incident in ids[20:]:
+        await bot.hear(incident=incident)
+        bot.world.telemetry.card_shown(timedelta(seconds=1))
+    many = _series(telemetry)
+
+    assert (len(few), True) == (len(many), 10 < len(many) <= 200)
+    assert [] == [line for line in many if "canary" in line.lower()]
+
+
+def _series(telemetry: PrometheusTelemetry) -> list[str]:
+    return [line for line in telemetry.render().decode().splitlines() if not line.startswith("#")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from adapters.llm.agent import LangchainAnalyst
 from adapters.llm.config import ModelConfig
@@ -22,6 +22,7 @@ from bot.domain.diagnosis import Silence, Verdict
 from bot.domain.ids import IncidentId
 from bot.domain.record import Assessment
 from tests.builders import INCIDENT, an_alert, an_incident
+from tests.conftest import Rounds
 from tests.contracts.test_analyst import IN_VAIN_S
 from tests.model_builders import a_claim, a_hypothesis, a_verdict
 from tests.model_world import an_assessed_world, assessment_of
@@ -35,21 +36,26 @@ GOOD_CLAIM: Final = {
 }
 
 
+def analyst_config(
+    address: str = "http://127.0.0.1", *, timeout_s: float = 20.0, deadline_s: float = 20.0
+) -> ModelConfig:
+    return ModelConfig(
+        base_url=f"{address}/v1",
+        api_key=SecretStr(KEY),
+        model=MODEL,
+        prompts=ROOT / "prompts",
+        timeout_s=timeout_s,
+        deadline_s=deadline_s,
+    )
+
+
 @pytest.fixture
 async def model(request: pytest.FixtureRequest) -> AsyncIterator[tuple[ModelServer, LangchainAnalyst]]:
     """A model and who asks it, with the patience in s that the test names: enough for any answer else."""
     patience_s = float(getattr(request, "param", 20.0))
     server = ModelServer()
     async with serving(server.app()) as address:
-        config = ModelConfig(
-            base_url=f"{address}/v1",
-            api_key=SecretStr(KEY),
-            model=MODEL,
-            prompts=ROOT / "prompts",
-            timeout_s=patience_s,
-            deadline_s=20.0,
-        )
-        analyst = LangchainAnalyst(config)
+        analyst = LangchainAnalyst(analyst_config(address, timeout_s=patience_s))
         yield server, analyst
         await analyst.aclose()
 
@@ -153,6 +159,8 @@ async def test_llm_hang(model: tuple[ModelServer, LangchainAnalyst], behaviour: 
 
     assert same_but_for_the_speaker(before, after)
     assert "timeout" in after.cause.speaker
+    with pytest.raises(ValidationError, match="less than or equal to 20"):
+        analyst_config(deadline_s=20.1)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +189,8 @@ async def test_llm_garbage(
     assert after.cause.speaker.startswith(f"Rules only: model unavailable ({reason.value}")
 
 
-async def test_llm_cost() -> None:
-    """A storm: whatever happens to an incident, it gets two calls."""
+async def test_llm_cost(rounds: Rounds) -> None:
+    """A storm of 10,000 events: whatever happens to an incident, it gets two calls."""
     world = await an_assessed_world()
     ids = [IncidentId(f"Q3STORM{number:07d}") for number in range(30)]
     said = await assessment_of(world)
@@ -191,7 +199,7 @@ async def test_llm_cost() -> None:
         await world.book.assess(incident, said)
     analyst = ScriptedAnalyst([Silence.OVERLOADED])
 
-    for _ in range(10):
+    for _ in range(rounds(10, 334)):
         for incident in ids:
             await consult(world, analyst, incident)
 

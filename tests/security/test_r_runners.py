@@ -18,6 +18,7 @@ from adapters.runners.command import CommandRunner
 from adapters.runners.family import members
 from adapters.runners.http import HttpRunner
 from adapters.runners.kubernetes import KubernetesRunner
+from adapters.runners.notify import NotifyRunner
 from adapters.runners.plain import PlainRunner
 from adapters.runners.private_file import private_file
 from adapters.runners.program import MAX_OUTPUT
@@ -30,7 +31,7 @@ from bot.domain.execution import ApprovedStep, Result, StepOutcome
 from bot.domain.ids import IncidentId
 from bot.domain.plan import Question
 from bot.domain.proposal import ProposalState
-from bot.domain.target_actions import KubernetesChange
+from bot.domain.target_actions import KubernetesChange, Notice
 from bot.domain.target_steps import (
     AnsibleStep,
     BalancerOperation,
@@ -40,7 +41,7 @@ from bot.domain.target_steps import (
     KubernetesStep,
 )
 from tests.app.test_remediating import an_approved_bot
-from tests.app.world import DEPLOY_TOKEN, with_world
+from tests.app.world import DEPLOY_TOKEN, a_bot, with_world
 from tests.builders import INCIDENT, NOW, ManualTime
 from tests.cluster_server import ClusterServer, a_deployment, cluster_server
 from tests.contracts.test_command_runner import BEGUN_S, ESCAPES, STUBBORN_FAMILY, python
@@ -226,7 +227,10 @@ _CONNECT = 'IO::Socket::INET->new("{address}") or die'
 
 async def test_r_dry_run(runner: CommandRunner, tmp_path: Path) -> None:
     """A preview of any type has no effect at its target, and a type that has none asks nothing."""
-    marker = tmp_path / "marker"
+    marker, bot = tmp_path / "marker", a_bot()
+    notify = NotifyRunner(bot.chat, bot.world.book, bot.pager)
+    assert None is await notify.preview(Notice(name="tell", to="pagerduty", text="hello"))
+    assert ({}, ()) == (bot.chat.cards, tuple(await bot.pager.notes(IncidentId(INCIDENT))))
     async with httpx.AsyncClient(trust_env=False) as client, loopback(says("fine")) as target:
         http, plain = HttpRunner(client, {}), a_post(target.url)
         asked = a_post(target.url, preview=Question(url=f"{target.url}/diff"))

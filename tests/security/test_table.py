@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.security.table import DOCUMENT, answers, reasons, render, results, threats
+from tests.security.table import DOCUMENT, answers, narrower, reasons, render, results, threats
 
 
 def test_every_threat_is_listed_once() -> None:
@@ -18,6 +18,12 @@ def test_every_threat_has_a_test_or_a_reason_and_not_both() -> None:
     assert {threat.name for threat in threats()} == has_test | has_reason
     assert has_test & has_reason == set()
     assert all(len(reason) > 20 for reason in reasons().values())
+
+
+def test_what_is_left_out_is_of_threats_that_have_tests_and_stands_on_the_page() -> None:
+    page, found = DOCUMENT.read_text(), answers()
+
+    assert all(found[name] and len(why) > 20 and why in page for name, why in narrower().items())
 
 
 def test_no_name_begins_another_one() -> None:

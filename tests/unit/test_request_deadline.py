@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from adapters.http import listen, serving
+from adapters.intake.deadline import ARRIVE_WITHIN
 from adapters.intake.receiving import answer
 
 AT_ONCE = timedelta(milliseconds=300)
@@ -50,6 +51,14 @@ async def connected(
                 writer.close()
 
 
+async def _joined(
+    stack: contextlib.AsyncExitStack, address: tuple[str, int]
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(*address)
+    stack.callback(writer.close)
+    return reader, writer
+
+
 @pytest.mark.parametrize(
     "begun",
     [b"", b"POST / HT", b"POST / HTTP/1.1\r\nhost: bot\r\n", b"\r\n", WHOLE[:-1]],
@@ -62,6 +71,44 @@ async def test_pd_big_slow_a_request_that_is_not_whole_in_time_is_answered_408_a
         writer.write(begun)
 
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_pd_big_slow_others_are_answered_while_fifty_drip() -> None:
+    app = App()
+    with contextlib.closing(listen("127.0.0.1", 0)) as listener:
+        async with serving(app, listener, arrive_within=LONG), contextlib.AsyncExitStack() as open_ones:
+            address = listener.getsockname()[:2]
+            dripping = [await _joined(open_ones, address) for _ in range(50)]
+            for byte in WHOLE[:20]:
+                for _, writer in dripping:
+                    writer.write(bytes([byte]))
+                reader, writer = await _joined(open_ones, address)
+                writer.write(WHOLE)
+                assert (await reader.readline()).startswith(b"HTTP/1.1 202 ")
+            unanswered = [asyncio.create_task(reader.read()) for reader, _ in dripping]
+
+            assert not any(task.done() for task in unanswered)
+            for _, writer in dripping:
+                writer.write(WHOLE[20:].replace(b"host: bot", b"host: bot\r\nconnection: close"))
+            answers = await asyncio.gather(*unanswered)
+    assert [b"HTTP/1.1 202 "] * 50 == [answer[:13] for answer in answers]
+    assert timedelta(seconds=10) >= ARRIVE_WITHIN
+
+
+async def test_pd_big_slow_who_goes_on_dripping_is_hung_up_on_too() -> None:
+    """The time runs from the first byte, whatever comes after it."""
+    async with connected(App(), arrive_within=AT_ONCE) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nx: ")
+        loop = asyncio.get_running_loop()
+
+        def drip() -> None:
+            writer.write(b"a")
+            if not writer.is_closing():
+                loop.call_later(AT_ONCE.total_seconds() / 10, drip)
+
+        drip()
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
 
 
 async def test_the_time_does_not_run_for_an_answer() -> None:
