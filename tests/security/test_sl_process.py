@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.sandbox.stage import ALICE
+from adapters.settings import Settings
 from tests.scenarios.running import Rig, running
 
 pytestmark = [
@@ -44,6 +45,7 @@ async def test_h_bind_health_is_read_only_and_there_is_nothing_to_debug(rig: Rig
     for method in ("OPTIONS", "TRACE", "PUT", "DELETE"):
         assert {await status(rig, method, path) for path in HEALTH} == {405}
     assert {await status(rig, "GET", path) for path in NOWHERE} == {404}
+    assert "127.0.0.1" == Settings.model_fields["handrail_host"].default
 
 
 async def test_sl_after_restart_the_first_press_on_an_older_card_works(rig: Rig) -> None:
