@@ -9,9 +9,11 @@ from adapters.store.gate import StoredGate
 from adapters.store.opening import Store
 from adapters.store.transaction import Transaction, Transactions
 from bot.domain.approval import Click, Permission
-from bot.domain.ids import SlackUserId
+from bot.domain.execution import Result, StepOutcome
+from bot.domain.ids import ProposalId, SlackUserId
 from bot.domain.incident import IncidentStatus
-from bot.domain.proposal import ProposalRecord, ProposalState
+from bot.domain.plan import UNDO_FROM, Plan, plan_digest
+from bot.domain.proposal import ProposalRecord, ProposalState, approval_statement
 from bot.ports import Gate
 from tests.builders import CARD
 from tests.contracts.stores import ALLOWED
@@ -157,6 +159,54 @@ def _freed_in_doubt(tx: Transaction, record: ProposalRecord) -> ProposalRecord:
     return record
 
 
+def _approved_with_it(tx: Transaction) -> Transaction:
+    """Whatever was approved, its undo was too."""
+
+    def get(proposal: ProposalId) -> ProposalRecord:
+        record = tx.proposal(proposal)
+        plan = Plan.from_bytes(record.plan).model_copy(update={"undo_automatic": True})
+        raw = plan.to_bytes()
+        changed = record.model_copy(update={"plan": raw, "digest": plan_digest(raw)})
+        approvals = tuple(
+            approval.model_copy(update={"seal": tx.signed(approval_statement(changed, approval))})
+            for approval in record.approvals
+        )
+        return changed.model_copy(update={"approvals": approvals})
+
+    return lying("proposals", lambda _: {"get": get})(tx)
+
+
+def _all_done(real: Any) -> dict[str, Any]:
+    def of_proposal(proposal: ProposalId) -> Any:
+        claims = real.of_proposal(proposal)
+        return tuple(
+            claim.model_copy(update={"outcome": StepOutcome(result=Result.DONE)}) for claim in claims
+        )
+
+    return {"of_proposal": of_proposal}
+
+
+def _done_throughout(real: Any) -> dict[str, Any]:
+    def of_proposal(proposal: ProposalId) -> Any:
+        first = real.of_proposal(proposal)[:1]
+        changed = {"outcome": StepOutcome(result=Result.DONE)}
+        return tuple(c.model_copy(update=changed | {"step_index": step}) for c in first for step in (0, 1))
+
+    return {"of_proposal": of_proposal}
+
+
+def _not_of_an_undo(real: Any) -> dict[str, Any]:
+    def of_proposal(proposal: ProposalId) -> Any:
+        return tuple(claim for claim in real.of_proposal(proposal) if claim.step_index < UNDO_FROM)
+
+    return {"of_proposal": of_proposal}
+
+
+def _freed_for_the_undo(tx: Transaction, record: ProposalRecord) -> ProposalRecord:
+    tx.rows.targets.free(record.id)
+    return record
+
+
 def _on_any_card(click: Click, permission: Permission) -> tuple[Click, Permission]:
     return click.model_copy(update={"channel": CARD.channel, "message_ts": CARD.ts}), permission
 
@@ -168,14 +218,14 @@ def _by_anybody(click: Click, permission: Permission) -> tuple[Click, Permission
 MISTAKES = {
     "the denial is forgotten": Mistake(["rule"], _not_if(ProposalState.DENIED), 50),
     "clicks count, not people": Mistake(["rule"], lying("proposals", _given_by_nobody), 50),
-    "kill is ignored": Mistake(["claim"], lying("switches", lambda _: {"is_killed": lambda: False}), 200),
+    "kill is ignored": Mistake(["claim"], lying("switches", lambda _: {"is_killed": lambda: False}), 300),
     "the target is not locked": Mistake(
         ["claim"], lying("targets", lambda _: {"holder": lambda target: None}), 300
     ),
-    "resolved is ignored": Mistake(["claim"], lying("incidents", _open_again), 200),
+    "resolved is ignored": Mistake(["claim"], lying("incidents", _open_again), 400),
     "expiry is looked at in the click only": Mistake(["claim"], _earlier(timedelta(days=30)), 200),
-    "expiry is one millisecond late": Mistake(["rule"], _earlier(timedelta(milliseconds=1)), 200),
-    "a step ends twice": Mistake(["finish"], lying("claims", _unended), 200),
+    "expiry is one millisecond late": Mistake(["rule"], _earlier(timedelta(milliseconds=1)), 300),
+    "a step ends twice": Mistake(["finish"], lying("claims", _unended), 300),
     "approvals are carried over an edit": Mistake(["propose"], putting(_carried_over), 100),
     "an edit leaves the old card alive": Mistake(["propose"], _not_if(ProposalState.SUPERSEDED), 50),
     "an attempt is not fenced": Mistake(
@@ -190,12 +240,18 @@ MISTAKES = {
         300,
     ),
     "doubt lets the target go": Mistake(["conclude"], putting(_freed_in_doubt), 300),
-    "a withdrawal does not stick": Mistake(["withdraw"], putting(lambda tx, record: None), 50),
-    "what has ended is resumed": Mistake(["resume"], lying("claims", _unended), 300),
+    "a withdrawal does not stick": Mistake(["withdraw"], putting(lambda tx, record: None), 200),
+    "what has ended is resumed": Mistake(["resume"], lying("claims", _unended), 400),
     "an answer is not remembered": Mistake(
         ["rule"], lying("decisions", lambda _: {"answer": lambda click: None}), 100
     ),
-    "any card will do": Mistake([], _as_it_is, 200, _on_any_card),
+    "any card will do": Mistake([], _as_it_is, 300, _on_any_card),
     "anybody may decide": Mistake([], _as_it_is, 200, _by_anybody),
+    "an undo runs that was not approved with the plan": Mistake(["begin_undo"], _approved_with_it, 200),
+    "what is in doubt is taken back": Mistake(["begin_undo"], lying("claims", _done_throughout), 60),
+    "an undo begins again": Mistake(["begin_undo"], lying("claims", _not_of_an_undo), 400),
+    "an undo lets the target go before it ends": Mistake(["begin_undo"], putting(_freed_for_the_undo), 200),
+    "an end in doubt lets the target go": Mistake(["conclude"], lying("claims", _all_done), 400),
+    "a stop forgets the step that runs": Mistake(["stop"], lying("claims", _all_done), 400),
     "an epoch's end voids nothing": Mistake(["raise_epoch"], _not_if(ProposalState.SUPERSEDED), 100),
 }

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 LIVE = ("pending", "proposed", "approved")
-HOLDS = ("started", "done", "unknown")
+HOLDS = ("started", "done", "undoing", "unknown")
+RUNS = ("started", "undoing")
+UNDO = 1000
+"""The step that takes back what did not help."""
 NEXT = {
     "started": ("done", "failed", "unknown"),
     "done": ("verified", "not_recovered", "failed"),
+    "undoing": ("not_recovered", "unknown"),
     "unknown": ("done", "failed"),
 }
 ASK_AGAIN = ("expired", "denied", "cancelled", "superseded", "failed", "not_recovered")
@@ -28,6 +32,8 @@ class Card:
     expires_at: datetime
     attempts: tuple[int, ...]
     """Which attempt each of its steps means to be."""
+    undo_attempt: int | None
+    """Which attempt its undo means to be, if that runs by itself."""
     state: str = "proposed"
     people: set[str] = field(default_factory=set)
 
@@ -65,6 +71,10 @@ class Oracle:
         """Return the next attempt at each step, or with *stale* the one made last."""
         made = [len(self.starts.get((incident, step), ())) for step in range(steps)]
         return tuple(max(1, count) if stale else count + 1 for count in made)
+
+    def undo_attempt(self, incident: str) -> int:
+        """Return the next attempt at taking back."""
+        return len(self.starts.get((incident, UNDO), ())) + 1
 
     def propose(self, card: Card) -> None:
         for old in self.cards.values():
@@ -130,12 +140,13 @@ class Oracle:
         if card.state == "approved" and (way_out := self._way_out(card, now)):
             card.state = way_out
             return "refused"
-        if not self._may_run(card, step) or card.attempts[step] != len(made) + 1:
+        attempt = card.undo_attempt if step == UNDO else card.attempts[step]
+        if attempt != len(made) + 1 or not self._may_run(card, step):
             return "refused"
-        made.append(Start(card.name, card.attempts[step]))
+        made.append(Start(card.name, attempt))
         if self.holder is None:
             self.holder, self.last_use = card.name, (card.name, now)
-        card.state = "started"
+        card.state = "started" if card.state == "approved" else card.state
         return "mine"
 
     def _way_out(self, card: Card, now: datetime) -> str | None:
@@ -151,12 +162,55 @@ class Oracle:
         return "superseded" if user != card.name and at > card.created_at else None
 
     def _may_run(self, card: Card, step: int) -> bool:
+        if step == UNDO:
+            return card.state == "undoing" and self._may_be_undone(card)
         return (
             card.state in ("approved", "started")
             and card.epoch == self.epoch
             and self.holder in (None, card.name)
             and all(self._is_done(card, earlier) for earlier in range(step))
         )
+
+    def _may_be_undone(self, card: Card) -> bool:
+        """Say whether its undo was approved with it, all of it ran, and nothing has come between."""
+        return (
+            card.undo_attempt is not None
+            and not self.killed
+            and card.epoch == self.epoch
+            and self.open[card.incident]
+            and self.holder == card.name
+            and all(self._is_done(card, step) for step in range(len(card.attempts)))
+        )
+
+    def begin_undo(self, card: Card) -> bool:
+        """Return whether its undo begins now: it does so once."""
+        if card.state != "done" or self.has_started(card, UNDO) or not self._may_be_undone(card):
+            return False
+        card.state = "undoing"
+        return True
+
+    def stop(self, card: Card) -> str | None:
+        """Return what a stop makes of it; None when there is nothing to stop."""
+        is_watched = card.state == "done" and card.undo_attempt is not None
+        if card.state in LIVE:
+            card.state = "cancelled"
+        elif card.state in RUNS and self._in_doubt(card):
+            card.state = "unknown"
+        elif card.state in RUNS or is_watched:
+            self._move(card, "not_recovered" if card.state == "undoing" else "failed")
+        else:
+            return None
+        return card.state
+
+    def _in_doubt(self, card: Card) -> bool:
+        return any(start.result in (None, "unknown") for start in self._starts(card))
+
+    def has_started(self, card: Card, step: int) -> bool:
+        """Say whether it claimed the step."""
+        return any(start.card == card.name for start in self.starts.get((card.incident, step), ()))
+
+    def _starts(self, card: Card) -> list[Start]:
+        return [start for made in self.starts.values() for start in made if start.card == card.name]
 
     def _is_done(self, card: Card, step: int) -> bool:
         return any(
@@ -166,7 +220,7 @@ class Oracle:
     def resume(self, card: Card, step: int) -> bool:
         made = self.starts.get((card.incident, step), ())
         is_open = any(start.card == card.name and start.result is None for start in made)
-        return is_open and not self.killed and card.state == "started" and self._may_run(card, step)
+        return is_open and not self.killed and card.state in RUNS and self._may_run(card, step)
 
     def finish(self, card: Card, step: int, result: str) -> bool:
         """Return whether the end is taken; a second, different one is not."""
@@ -178,13 +232,19 @@ class Oracle:
 
     def settled(self, card: Card) -> str | None:
         """Return what its steps have come to, or None while they have not."""
-        results = [start.result for made in self.starts.values() for start in made if start.card == card.name]
-        if "failed" in results or "unknown" in results:
-            return "failed" if "failed" in results else "unknown"
+        results = [start.result for start in self._starts(card)]
+        if "failed" in results:
+            return "not_recovered" if card.state == "undoing" else "failed"
+        if "unknown" in results:
+            return "unknown"
+        if card.state == "undoing":
+            return "not_recovered" if results == ["done"] * (len(card.attempts) + 1) else None
         return "done" if results == ["done"] * len(card.attempts) else None
 
     def next_step(self, card: Card) -> int:
-        """Return the first step that has not ended done; the last one when all have."""
+        """Return the first step that has not ended done; the last one when all have, or its undo."""
+        if card.state == "undoing":
+            return UNDO
         steps = range(len(card.attempts))
         return next((step for step in steps if not self._is_done(card, step)), steps[-1])
 
@@ -193,6 +253,8 @@ class Oracle:
             return True
         if state not in NEXT.get(card.state, ()):
             return False
+        if card.state in RUNS and state not in HOLDS and self._in_doubt(card):
+            return False  # The target is not free while nobody knows what became of it.
         self._move(card, state)
         return True
 
