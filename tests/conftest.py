@@ -6,8 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser, async_playwright, expect
+
+# A traceback with every value in it takes seconds, and nobody reads it.
+*BEFORE, _ = structlog.get_config()["processors"]
+PLAINLY = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*BEFORE, PLAINLY])
 
 CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "needs Debian's chromium: sudo apt-get install chromium"
