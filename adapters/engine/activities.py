@@ -20,6 +20,7 @@ from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show, show_at_once
+from bot.app.undoing import propose_undo
 from bot.app.verifying import verify
 from bot.app.world import World
 from bot.domain.course import NextMove, Opening, next_move
@@ -96,6 +97,8 @@ class Activities:
     ) -> None:
         await self.world.gate.conclude(proposal, state, detail)
         self._tell_end(state, detail)
+        if state is ProposalState.FAILED:
+            await propose_undo(self.world, proposal)
 
     @activity.defn(name="run_step")
     async def run_step(self, incident: IncidentId, proposal: ProposalId, step_index: int) -> None:

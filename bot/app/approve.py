@@ -14,6 +14,7 @@ from bot.app.pager_state import have_pager
 from bot.app.permitting import who_and_whether
 from bot.app.remediate import check_again
 from bot.app.show import show
+from bot.app.undoing import propose_undo
 from bot.app.world import World
 from bot.domain.approval import Action, Click, Permission, Reason, Ruling
 from bot.domain.errors import HandrailError, Tampered, Unavailable
@@ -172,7 +173,9 @@ async def _follow(world: World, click: Click, proposal: ProposalRecord, ruling: 
             await _in_view(world, click, _propose_again(world, click, proposal), ruling.text)
         case Action.CHECK_AGAIN:
             await _in_view(world, click, check_again(world, proposal.id), ruling.text)
-        case Action.APPROVE | Action.DENY | Action.SAY_WHY | Action.IT_RAN | Action.IT_DID_NOT:
+        case Action.IT_DID_NOT:
+            await _in_view(world, click, propose_undo(world, proposal.id), ruling.text)
+        case Action.APPROVE | Action.DENY | Action.SAY_WHY | Action.IT_RAN:
             pass
     # At the same time: a silent Slack must not hold up the start, nor a silent engine the answer.
     both = await asyncio.gather(

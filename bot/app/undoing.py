@@ -8,6 +8,7 @@ from bot.app.propose import after_earlier_attempts, under_policy
 from bot.app.world import World
 from bot.domain.approval import faithful_plan
 from bot.domain.errors import HandrailError, Unavailable
+from bot.domain.execution import Result
 from bot.domain.ids import ProposalId
 from bot.domain.on_record import OnRecord
 from bot.domain.plan import UNDO_FROM, Plan, PlannedStep
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 
 
 async def propose_undo(world: World, proposal: ProposalId) -> None:
-    """Propose to take back an execution that did not help; doing it twice is harmless.
+    """Propose to take back an execution that did not help, or failed part-way; twice is harmless.
 
     A ground that cannot be read leaves it unproposed, and the card says so.
     """
@@ -37,7 +38,8 @@ async def propose_undo(world: World, proposal: ProposalId) -> None:
 
 
 def _to_take_back(record: ProposalRecord, found: OnRecord) -> Plan | None:
-    """Return the plan of *record* if it is the last word on an open incident, did not help, and has an undo.
+    """Return the plan of *record* if it is the last word on an open incident, left something behind that
+    did not help, and has an undo.
 
     One whose bytes were changed is none: nobody has seen those steps.
     """
@@ -48,8 +50,20 @@ def _to_take_back(record: ProposalRecord, found: OnRecord) -> Plan | None:
     is_last = bool(found.proposals) and found.proposals[-1].id == record.id
     is_open = found.record is not None and found.record.incident.is_open
     is_wanted = bool(plan.undo_steps) and plan.undoes is None and not has_begun
-    is_due = record.state is ProposalState.NOT_RECOVERED and is_last and is_open and is_wanted
+    is_due = _left_no_help(record, found) and is_last and is_open and is_wanted
     return plan if is_due else None
+
+
+def _left_no_help(record: ProposalRecord, found: OnRecord) -> bool:
+    """Return whether the execution ended badly and some of it was done.
+
+    One that was only cut short, by an engine that began from empty, may still go on with what is left.
+    """
+    if record.state is ProposalState.FAILED:
+        mine = [claim.outcome for claim in found.claims if claim.proposal_id == record.id]
+        ends = {outcome.result for outcome in mine if outcome is not None}
+        return Result.DONE in ends and ends != {Result.DONE}
+    return record.state is ProposalState.NOT_RECOVERED
 
 
 async def _undo_of(world: World, record: ProposalRecord, tried: Plan, found: OnRecord) -> Plan:
@@ -79,7 +93,7 @@ async def _undo_of(world: World, record: ProposalRecord, tried: Plan, found: OnR
             "undo_automatic": False,
             "trust": None,
             "undoes": record.id,
-            "tried": f"{tried.title}, approved by {names}. It ran, and it did not help: {record.reason}.",
+            "tried": f"{tried.title}, approved by {names}. {_came_to(record, tried, found)}.",
             "basis": basis,
             "preview_digest": None,
             "expires_at": found.now + world.manners.approval_ttl,
@@ -87,6 +101,15 @@ async def _undo_of(world: World, record: ProposalRecord, tried: Plan, found: OnR
     )
     plan = after_earlier_attempts(draft, found.claims, found.proposals)
     return await with_previews(world, under_policy(plan, world.policies.current(), found.now, None))
+
+
+def _came_to(record: ProposalRecord, tried: Plan, found: OnRecord) -> str:
+    if record.state is not ProposalState.FAILED:
+        return f"It ran, and it did not help: {record.reason}"
+    mine = [claim for claim in found.claims if claim.proposal_id == record.id]
+    done = {claim.step_index for claim in mine if claim.outcome and claim.outcome.result is Result.DONE}
+    names = ", ".join(step.action.name for step in tried.steps if step.index in done)
+    return f"It failed after {names}, which ran: {record.reason}"
 
 
 async def why_not_unasked(world: World, plan: Plan) -> str:

@@ -25,7 +25,9 @@ FAILED = StepOutcome(result=Result.FAILED, detail="POST answered 422, expected 2
 UNKNOWN = StepOutcome(result=Result.UNKNOWN, detail="sent, and the answer was lost")
 
 
-def a_playbook(*, steps: int = 1, idempotent: bool = False) -> dict[PlaybookId, LoadedPlaybook]:
+def a_playbook(
+    *, steps: int = 1, idempotent: bool = False, has_undo: bool = True
+) -> dict[PlaybookId, LoadedPlaybook]:
     """Return the shipped rollback with so many steps, which may be asked for again or not."""
     loaded = SHIPPED["rollback-deploy"]
     raw = loaded.playbook.model_dump(mode="json", by_alias=True)
@@ -34,11 +36,13 @@ def a_playbook(*, steps: int = 1, idempotent: bool = False) -> dict[PlaybookId, 
         {**first, "name": f"step-{number}", "path": f"/deploy/{number}", "idempotent": idempotent}
         for number in range(steps)
     ]
+    if not has_undo:
+        raw["undo"]["steps"] = []
     return {"rollback-deploy": loaded.model_copy(update={"playbook": Playbook.model_validate(raw)})}
 
 
-async def an_approved_bot(*, steps: int = 1, idempotent: bool = False) -> Bot:
-    bot = a_bot(playbooks=a_playbook(steps=steps, idempotent=idempotent))
+async def an_approved_bot(*, steps: int = 1, idempotent: bool = False, has_undo: bool = True) -> Bot:
+    bot = a_bot(playbooks=a_playbook(steps=steps, idempotent=idempotent, has_undo=has_undo))
     await bot.begin()
     await bot.press(Action.APPROVE, follow=False)
     bot.signals.values = [0.3, 0.0]
@@ -78,7 +82,7 @@ async def test_every_effect_follows_its_claim_in_the_record() -> None:
 
 
 async def test_after_a_step_that_failed_no_further_one_runs() -> None:
-    bot = await an_approved_bot(steps=3)
+    bot = await an_approved_bot(steps=3, has_undo=False)
     bot.runner.ends = [DONE, FAILED, DONE]
     await bot.follow()
 

@@ -20,6 +20,7 @@ from bot.domain.policy import FLOOR, Limits
 from bot.domain.proposal import ProposalRecord, ProposalState
 from tests.app.test_deciding import SilentLedger
 from tests.app.test_freshness import URL, a_bot_that_reads
+from tests.app.test_remediating import a_playbook
 from tests.app.world import DANA, DONE, EVE, SHIPPED, Bot, a_bot, a_resolved, with_world
 from tests.builders import INCIDENT, a_change
 
@@ -130,6 +131,52 @@ async def test_a_ground_that_cannot_be_read_is_said_and_nothing_is_proposed(bot:
 
     assert [S.NOT_RECOVERED] == await states(bot)
     assert "its undo is not proposed: the ledger is silent" in (await bot.the_last()).reason
+
+
+async def in_two_steps(*ends: StepOutcome) -> Bot:
+    """Play an approved plan of two steps that end as told."""
+    bot = a_bot(playbooks=a_playbook(steps=2))
+    bot.runner.ends = list(ends)
+    return await carried_out(bot, 0.3)
+
+
+async def test_a_plan_that_failed_part_way_is_proposed_to_be_taken_back() -> None:
+    bot = await in_two_steps(DONE, FAILED, DONE)
+    first, undo = await both(bot)
+    plan = Plan.from_bytes(undo.plan)
+
+    assert [S.FAILED, S.PROPOSED] == [first.state, undo.state]
+    assert first.id == plan.undoes
+    assert f"{plan.title.removeprefix('Undo: ')}, approved by Dana. It failed after step-0, which ran: " in (
+        plan.tried
+    )
+    bot.signals.values = [0.0]
+    await bot.press(Action.APPROVE)
+    assert ([S.FAILED, S.VERIFIED], '{"version": "42"}') == (await states(bot), bodies(bot)[-1])
+
+
+async def test_a_plan_whose_first_step_failed_left_nothing_to_take_back() -> None:
+    bot = await in_two_steps(FAILED)
+
+    assert [S.FAILED] == await states(bot)
+
+
+async def test_what_had_run_before_a_step_that_did_not_is_proposed_to_be_taken_back() -> None:
+    bot = await in_two_steps(DONE, UNKNOWN, DONE)
+    assert [S.UNKNOWN] == await states(bot)
+    await bot.press(Action.IT_DID_NOT)
+
+    assert [S.FAILED, S.PROPOSED] == await states(bot)
+
+
+async def test_denied_the_undo_of_half_a_plan_makes_way_for_the_plan_anew() -> None:
+    bot = await in_two_steps(DONE, FAILED, DONE)
+    await bot.press(Action.DENY)
+    await bot.press(Action.PROPOSE_AGAIN)
+    plan = Plan.from_bytes((await bot.the_last()).plan)
+
+    assert [S.FAILED, S.DENIED, S.PROPOSED] == await states(bot)
+    assert [("step-0", 2), ("step-1", 2)] == [(step.action.name, step.attempt) for step in plan.steps]
 
 
 async def test_an_undo_that_was_approved_with_the_plan_runs_once_by_itself() -> None:

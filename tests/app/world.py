@@ -24,6 +24,7 @@ from bot.app.pass_on import pass_on
 from bot.app.remediate import run_step
 from bot.app.report import resolve_if_recovered, summarise
 from bot.app.show import show
+from bot.app.undoing import propose_undo
 from bot.app.verifying import verify
 from bot.app.world import Manners, World
 from bot.domain.approval import Action, Click, Ruling
@@ -355,6 +356,8 @@ class Bot:
                 await gate.withdraw(move.proposal, ProposalState.CANCELLED, move.reason)
             case Settle():
                 await gate.conclude(move.proposal, move.state, move.detail)
+                if move.state is ProposalState.FAILED:
+                    await propose_undo(self.world, move.proposal)
             case Execute():
                 await run_step(self.world, move.proposal, move.step_index)
             case Verify():
