@@ -16,7 +16,7 @@ from bot.app.world import QUESTIONS_AT_ONCE
 from bot.domain.card import CardRef
 from bot.domain.diagnosis import Claim, NoDiagnosis, Silence
 from bot.domain.document import Document
-from bot.domain.errors import Invalid, Unavailable, Unclear
+from bot.domain.errors import HandrailError, Invalid, Unavailable, Unclear
 from bot.domain.person import Person
 from bot.domain.reply import LookUp, LookUpTool, Replied, Reply, ReplyOutcome, WordsAsked
 from bot.ports import LookingUp, Respondent
@@ -291,6 +291,23 @@ async def test_when_slack_takes_no_growth_the_answer_comes_all_the_same(
     await at.ask("did checkout change today?")
 
     (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+
+
+@pytest.mark.parametrize("error", [Unavailable("Slack did not answer"), Invalid("message_not_in_streaming")])
+async def test_when_the_message_that_grew_cannot_be_ended_the_answer_gets_one_of_its_own(
+    error: HandrailError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    at = await asking(ScriptedRespondent(an_answer(a_sentence()), CHANGES))
+    monkeypatch.setattr(at.bot.chat, "end_stream", fails)
+    for _ in range(2):
+        await at.ask("did checkout change today?", key="the same")
+
+    grown, text = at.answers
+    assert ("You asked: did checkout change today?", []) == (grown, at.told)
     assert "- Version 42 of checkout was deployed. [E1]" in text
 
 

@@ -95,7 +95,12 @@ async def _answered(
         said = Silent(str(exc))  # The message stands, and must not say for ever that somebody looks.
     if grows:
         told = said.sentences if isinstance(said, Responded) else ()
-        await world.chat.end_stream(ref, told, key=place.key)
+        try:
+            await world.chat.end_stream(ref, told, key=place.key)
+        except HandrailError:
+            ref = await _say_looking(
+                world, place
+            )  # One that still grows takes no edit: the answer gets its own.
     return said, ref
 
 
