@@ -68,16 +68,28 @@ async def _freshness(world: World, proposal: ProposalId) -> Freshness | None:
 
 
 async def _give_up(world: World, proposal: ProposalId, refusal: NotAdmitted) -> None:
-    """Close a proposal whose step was not admitted: before its start it is withdrawn, after it it failed."""
+    """Close a proposal whose step was not admitted: before its start it is withdrawn, after it it failed.
+
+    With a step of no certain end it is unknown, and keeps its target.
+    """
     if refusal.state is not None:
         return  # The store has closed it in the same transaction.
-    if not await world.gate.withdraw(proposal, ProposalState.CANCELLED, f"not started: {refusal.why}"):
-        record = await world.gate.proposal(proposal)
-        if record is not None and record.state is ProposalState.STARTED:
-            await world.gate.conclude(proposal, ProposalState.FAILED, f"stopped: {refusal.why}")
-        if record is not None and record.state is ProposalState.UNDOING:
-            detail = f"{record.reason}; its undo was not carried out: {refusal.why}"
-            await world.gate.conclude(proposal, ProposalState.NOT_RECOVERED, detail)
+    if await world.gate.withdraw(proposal, ProposalState.CANCELLED, f"not started: {refusal.why}"):
+        return
+    record = await world.gate.proposal(proposal)
+    if record is None or record.state not in (ProposalState.STARTED, ProposalState.UNDOING):
+        return
+    claims = await world.gate.claims(record.incident)
+    if any(claim.proposal_id == proposal and _is_open(claim) for claim in claims):
+        detail = (
+            f"stopped: {refusal.why}; whether the step that was started took effect is for a person to say"
+        )
+        await world.gate.conclude(proposal, ProposalState.UNKNOWN, detail)
+    elif record.state is ProposalState.STARTED:
+        await world.gate.conclude(proposal, ProposalState.FAILED, f"stopped: {refusal.why}")
+    else:
+        detail = f"{record.reason}; its undo was not carried out: {refusal.why}"
+        await world.gate.conclude(proposal, ProposalState.NOT_RECOVERED, detail)
 
 
 async def _take_up(world: World, proposal: ProposalId, claim: Claim) -> None:

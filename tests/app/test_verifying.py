@@ -15,15 +15,17 @@ from bot.domain.course import Execute, Move, Verify
 from bot.domain.execution import Result, StepOutcome
 from bot.domain.ids import IncidentId
 from bot.domain.incident import IncidentStatus
-from bot.domain.plan import Check, Pause, Plan
+from bot.domain.plan import UNDO_FROM, Check, Pause, Plan
 from bot.domain.playbook import Comparison
+from bot.domain.policy import FLOOR
 from bot.domain.proposal import ProposalRecord, ProposalState
 from bot.ports import Reading
 from tests.app.world import CHANNEL, Bot, FakeSignals, a_bot, a_resolved
-from tests.builders import INCIDENT, NOW, ManualTime, a_check
+from tests.builders import INCIDENT, NOW, ManualTime, a_check, fresh
 from tests.runner_builders import a_post, an_approved
 
 ID = IncidentId(INCIDENT)
+DOUBT = "whether the step that was started took effect is for a person to say"
 
 
 async def watched(*values: float | None, within_s: int = 10, hold_s: int = 3) -> tuple[StepOutcome, int]:
@@ -247,6 +249,27 @@ async def test_a_plan_that_was_changed_after_its_approval_raises_the_alarm() -> 
 
     assert (ProposalState.CANCELLED, []) == (await bot.state(), bot.runner.ran)
     assert "tampered" in await bot.acts()
+
+
+@pytest.mark.parametrize("undo_step", [None, UNDO_FROM], ids=["its own step", "a step of its undo"])
+async def test_a_changed_plan_whose_step_has_no_end_is_unknown_at_once(undo_step: int | None) -> None:
+    """A worker died in the step, so its target may have changed; the engine would ask again for ever."""
+    bot = a_bot()
+    await bot.begin()
+    await bot.press(Action.APPROVE, follow=False)
+    proposal = (await bot.the_last()).id
+    await bot.world.gate.claim(proposal, 0, fresh(await bot.the_last(), bot.time.at), policy=FLOOR)
+    changed = tampered_with(await bot.the_last())
+    if undo_step is not None:
+        changed = changed.model_copy(update={"state": ProposalState.UNDOING, "reason": "it did not help"})
+    await bot.store.transactions.write(lambda tx: tx.rows.proposals.put(changed))
+    for _ in range(3):
+        await run_step(bot.world, proposal, undo_step or 0)
+
+    assert (ProposalState.UNKNOWN, []) == (await bot.state(), bot.runner.ran)
+    why = "stopped: the stored plan differs from the one approved; "
+    assert why + DOUBT == (await bot.the_last()).reason
+    assert 1 == (await bot.acts()).count("concluded")
 
 
 async def moves_of(bot: Bot, plan: bytes) -> Move:
