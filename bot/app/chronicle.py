@@ -52,7 +52,8 @@ def _of_people(facts: Facts, entry: Entry) -> str | None:
         case "commanded":
             return f"{body.get('name') or who} asked Slack to {body.get('command')} it"
         case Act.INFORMED:
-            return f"{body.get('name') or 'Handrail'} told {body.get('where')} how it stands"
+            # It is written before it is sent, and Slack or PagerDuty may not have taken it.
+            return f"{body.get('name') or 'Handrail'} asked that {body.get('where')} be told how it stands"
         case Act.SPLIT:
             return f"{who} gave the incident a card of its own"
         case _:

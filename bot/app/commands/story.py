@@ -114,7 +114,8 @@ def _of_people(entries: Sequence[Entry]) -> Iterator[_Moment]:
             yield entry.at, f"{body['name']} asked Slack to {body['command']} it (record)", None
         elif entry.act == Act.INFORMED:
             body = entry.body_values()
-            yield entry.at, f"{body['name'] or 'Handrail'} told {body['where']} how it stands (record)", None
+            who, where = body["name"] or "Handrail", body["where"]
+            yield entry.at, f"{who} asked that {where} be told how it stands (record)", None
 
 
 async def suspects(world: World, question: Question, record: IncidentRecord) -> Answer:
