@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from bot.domain.errors import HandrailError
 from bot.ports import Inbox, Message, Stream
 
 log = structlog.get_logger()
@@ -73,6 +74,11 @@ class SealedInbox:
     async def _drop(self, message: Message) -> None:
         log.error("press_not_sealed", message=message.id)
         if not self._is_told:  # Once: a queue full of them must not fill the record.
-            await self._report(FORGED)
+            try:
+                await self._report(FORGED)
+            except HandrailError as exc:
+                # It is handed out again and told then. Whatever is queued behind it must not wait for that.
+                log.warning("press_not_sealed_untold", message=message.id, error=str(exc))
+                return
             self._is_told = True
         await self._inbox.done(message)

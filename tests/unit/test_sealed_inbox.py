@@ -2,11 +2,13 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import timedelta
 
 import pytest
 
 from adapters.intake.sealing import FORGED, SealedInbox, sealing_key
 from adapters.store.memory_inbox import MemoryInbox, MemoryQueues
+from bot.domain.errors import Unavailable
 from bot.ports import Stream
 from tests.builders import ManualTime
 
@@ -17,11 +19,15 @@ class Both:
     """The queue as the bot sees it, the same queue as its server holds it, and what was reported."""
 
     def __init__(self, *, key: bytes = KEY) -> None:
-        self.raw = MemoryInbox(MemoryQueues(ManualTime()))
+        self.time = ManualTime()
+        self.raw = MemoryInbox(MemoryQueues(self.time))
         self.reported: list[str] = []
+        self.is_record_down = False
         self.bot = SealedInbox(self.raw, key, report=self._report)
 
     async def _report(self, why: str) -> None:
+        if self.is_record_down:
+            raise Unavailable("the record is silent")
         self.reported.append(why)
 
     async def first(self, stream: Stream = Stream.ACTIONS) -> bytes:
@@ -73,3 +79,21 @@ async def test_e_tamper_another_apps_token_seals_nothing_here() -> None:
     await both.bot.put(Stream.ACTIONS, "two", b"deny")
 
     assert (b"deny", [FORGED]) == (await both.first(), both.reported)
+
+
+async def test_while_the_record_is_down_a_forged_press_holds_up_nobody_and_is_told_later() -> None:
+    both = Both()
+    both.is_record_down = True
+    await both.raw.put(Stream.ACTIONS, "forged", b"approve")
+    await both.bot.put(Stream.ACTIONS, "real", b"deny")
+    async with asyncio.timeout(60), aclosing(both.bot.messages(Stream.ACTIONS)) as messages:  # type: ignore[type-var]
+        real = await anext(messages)
+        await both.bot.done(real)
+        untold = list(both.reported)
+        both.is_record_down = False
+        both.time.advance(timedelta(hours=1))
+        await both.bot.put(Stream.ACTIONS, "second", b"deny too")
+        second = await anext(messages)
+
+    assert (b"deny", 1, []) == (real.payload, real.deliveries, untold)
+    assert (b"deny too", [FORGED]) == (second.payload, both.reported)
