@@ -12,7 +12,10 @@ from bot.ports import Inbox, Message, Stream
 
 log = structlog.get_logger()
 
-FORGED: Final = "a press in the queue does not carry our seal: somebody else can write to the queue"
+FORGED: Final = (
+    "a press or command in the queue does not carry our seal: somebody else can write to the queue, or a bot "
+    "of an earlier version or with another SLACK_BOT_TOKEN does; it is dropped"
+)
 _SEAL: Final = hashlib.sha256().digest_size
 
 Report = Callable[[str], Awaitable[object]]

@@ -79,6 +79,7 @@ async def test_e_tamper_another_apps_token_seals_nothing_here() -> None:
     await both.bot.put(Stream.ACTIONS, "two", b"deny")
 
     assert (b"deny", [FORGED]) == (await both.first(), both.reported)
+    assert "a bot of an earlier version or with another SLACK_BOT_TOKEN" in FORGED
 
 
 async def test_while_the_record_is_down_a_forged_press_holds_up_nobody_and_is_told_later() -> None:
