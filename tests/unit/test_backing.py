@@ -158,7 +158,7 @@ opinions = st.lists(
 )
 
 
-@given(said=opinions, confidence=st.floats(0, 1))
+@given(said=opinions, confidence=st.floats(0, 1, allow_subnormal=False))
 def test_no_opinion_whatever_it_says_raises_the_confidence(
     said: list[GroundedHypothesis], confidence: float
 ) -> None:
