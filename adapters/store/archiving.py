@@ -9,8 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
+import structlog
+
 from adapters.store.entries import Draft
-from adapters.store.segments import read_lines, segments_in, write_segment
+from adapters.store.segments import Segment, read_lines, segments_in, write_segment
 from adapters.store.signing import verifies
 from adapters.store.transaction import Transaction, Transactions
 from adapters.store.verification import BEFORE_ALL, PAGE
@@ -18,6 +20,8 @@ from bot.domain.audit import Act, Entry
 from bot.domain.chain_check import ChainCheck, ChainReport
 from bot.domain.errors import Tampered, Unavailable
 from bot.domain.seal import PublicKey
+
+log = structlog.get_logger()
 
 LONGEST_SEGMENT: Final = 50_000  # Our choice: about 50 MB, read whole while it is moved.
 _LOCK: Final = "archiving.lock"
@@ -47,7 +51,10 @@ async def archive(
         return None
     with _alone_in(folder) as is_alone:
         old = await transactions.read(lambda tx: _closed(tx, before, most)) if is_alone else []
-        moved = old[: await asyncio.to_thread(_how_many, folder, old)]
+        left = await asyncio.to_thread(_left_behind, folder, old)
+        if left is not None and most < (longer := min(left.last - left.first + 1, LONGEST_SEGMENT)):
+            old = await transactions.read(lambda tx: _closed(tx, before, longer))
+        moved = old[: await asyncio.to_thread(_how_many, left, old)]
         if not moved:
             return None
         if why := await asyncio.to_thread(_why_wrong, moved):
@@ -91,25 +98,37 @@ def _closed(tx: Transaction, before: datetime, most: int) -> list[Entry]:
     return [entry for entry in found if last is not None and entry.seq < last.seq]
 
 
-def _how_many(folder: Path, old: Sequence[Entry]) -> int:
-    """Return how many of *old* go into the next file: as many as an interrupted run has written already.
+def _left_behind(folder: Path, old: Sequence[Entry]) -> Segment | None:
+    """Return the file that an interrupted run has written of *old*; None when there is none.
 
     Raises:
         Tampered: a file holds entries that the database holds too, and no interrupted run explains it.
     """
     if not old:
-        return 0
+        return None
     first = old[0].seq
     left = [segment for segment in segments_in(folder) if segment.last >= first]
     if not left:
-        return len(old)
+        return None
     if len(left) > 1 or left[0].first != first:
         raise Tampered(f"{left[0].path} holds entries that are still in the database. Nothing was moved.")
-    count = left[0].last - first + 1
-    if count > len(old):
-        return 0  # It was written under a shorter retention: its time comes.
-    if list(read_lines(left[0].path)) != list(old[:count]):
-        raise Tampered(f"{left[0].path} does not say what the database says. Nothing was moved.")
+    return left[0]
+
+
+def _how_many(left: Segment | None, old: Sequence[Entry]) -> int:
+    """Return how many of *old* go into the next file: as many as an interrupted run has *left* there already.
+
+    Raises:
+        Tampered: that file says something else of them.
+    """
+    if left is None:
+        return len(old)
+    count = left.last - left.first + 1
+    if count > len(old):  # It was written under a shorter retention: its time comes.
+        log.warning("archive_waits", file=str(left.path), entries=count, old=len(old))
+        return 0
+    if list(read_lines(left.path)) != list(old[:count]):
+        raise Tampered(f"{left.path} does not say what the database says. Nothing was moved.")
     return count
 
 

@@ -15,7 +15,7 @@ from adapters.store import archivist as module
 from adapters.store.archivist import Archivist
 from adapters.store.entries import Draft
 from adapters.store.opening import Store, open_store
-from adapters.store.segments import segments_in
+from adapters.store.segments import segments_in, write_segment
 from adapters.store.signing import new_signer
 from adapters.store.verification import Trust, verify_record, walk
 from tests.builders import NOW, ManualTime
@@ -75,6 +75,35 @@ async def test_all_that_is_old_enough_leaves_in_segments(
     assert (True, 11) == (report.is_intact, report.entries)
     assert 0 == await keeping.archivist.look()
     await keeping.store.close()
+
+
+async def test_a_longer_file_that_an_interrupted_command_left_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`handrail audit archive` writes longer files than the bot does."""
+    monkeypatch.setattr(module, "SEGMENT", 3)
+    keeping = Keeping(tmp_path, folder=tmp_path / "archive")
+    await keeping.fill(7)
+    write_segment(tmp_path / "archive", (await keeping.store.audit.entries())[:5], 1, 5)
+
+    moved = await keeping.archivist.look()
+    await keeping.store.close()
+
+    assert 7 == moved
+    assert [(1, 5), (6, 7)] == [(s.first, s.last) for s in segments_in(tmp_path / "archive")]
+
+
+async def test_a_file_of_entries_that_are_not_old_yet_is_waited_for_and_told(tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path, folder=tmp_path / "archive")
+    await keeping.fill(4)
+    path = write_segment(tmp_path / "archive", await keeping.store.audit.entries(), 1, 5)
+
+    with capture_logs() as logs:
+        moved = await keeping.archivist.look()
+    await keeping.store.close()
+
+    told = {"event": "archive_waits", "log_level": "warning", "file": str(path), "entries": 5, "old": 4}
+    assert (0, [told]) == (moved, logs)
 
 
 async def test_without_a_folder_that_lasts_nothing_leaves(tmp_path: Path) -> None:
