@@ -1,7 +1,7 @@
 """The activities of the workflow: each hands its ids to one function of the application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from bot.app.undoing import propose_undo
 from bot.app.verifying import verify
 from bot.app.world import World
 from bot.domain.course import NextMove, Opening, next_move
+from bot.domain.errors import HandrailError, Tampered
 from bot.domain.ids import IncidentId, ProposalId
 from bot.domain.proposal import ProposalState
 from bot.ports import Analyst
@@ -71,9 +72,8 @@ class Activities:
     async def consult(self, incident: IncidentId) -> bool:
         async with _beating(), asyncio.TaskGroup() as group:
             # Beside the course as well: neither is waited for by anything.
-            group.create_task(open_own_channel(self.world, incident))
-            group.create_task(prioritise(self.world, incident))
-            group.create_task(inform(self.world, incident))
+            for aside in (open_own_channel, prioritise, inform):
+                group.create_task(self._aside(aside, incident))
             return self.analyst is not None and await consult(self.world, self.analyst, incident)
 
     @activity.defn(name="next_move")
@@ -114,12 +114,24 @@ class Activities:
     async def wind_up(self, incident: IncidentId) -> None:
         async with _beating():
             await label_outcome(self.world, incident)
+            await inform(self.world, incident)  # First: the next three wait for a PagerDuty that is away.
             await summarise(self.world, incident)
             await pass_on(self.world, incident)
             await tell_fields(self.world, incident)
-            await inform(self.world, incident)
             await resolve_if_recovered(self.world, incident)
             await enclose(self.world, incident)
+
+    async def _aside(
+        self, doing: Callable[[World, IncidentId], Awaitable[None]], incident: IncidentId
+    ) -> None:
+        """Do it; a store that is away for a moment must not cancel the opinion that is asked for too."""
+        try:
+            await doing(self.world, incident)
+        except Tampered:
+            raise
+        except HandrailError as exc:
+            self.world.telemetry.degraded("what is done beside the model's opinion")
+            log.warning("not_done_aside", what=doing.__name__, error=str(exc))
 
     def _tell_end(self, state: ProposalState, why: str) -> None:
         self.world.telemetry.outcome(state.value)

@@ -368,10 +368,10 @@ class Bot:
 
     async def wind_up(self, incident: str = INCIDENT) -> None:
         await label_outcome(self.world, IncidentId(incident))
+        await inform(self.world, IncidentId(incident), sleep=self.sleep)
         await summarise(self.world, IncidentId(incident), sleep=self.sleep)
         await pass_on(self.world, IncidentId(incident), sleep=self.sleep)
         await tell_fields(self.world, IncidentId(incident), sleep=self.sleep)
-        await inform(self.world, IncidentId(incident), sleep=self.sleep)
         await resolve_if_recovered(self.world, IncidentId(incident))
         await enclose(self.world, IncidentId(incident), sleep=self.sleep)
 
