@@ -5,6 +5,7 @@ crowd of incidents topics wait until it is over.
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 
 APART: Final = timedelta(minutes=1)
 EACH_TIME: Final = 1  # Our choice, for each painting: Slack allows twenty looks and as many topics a minute.
+MOST_LOOKS: Final = 3  # Our choice: a look goes through up to twenty pages of a large workspace's channels.
 _TOPIC: Final = 250  # Slack's limit.
 _NAME: Final = 80  # Slack's limit.
 
@@ -39,8 +41,8 @@ async def keep_topics(world: World) -> bool:
     for incident_id in ready:
         if looked_at == EACH_TIME:
             break
-        topics.due.discard(incident_id)
         record = await world.book.get(incident_id)
+        topics.due.discard(incident_id)
         if record is None or record.card is None or not _may_have_one(world, record):
             continue
         looked_at += 1
@@ -71,22 +73,28 @@ def _may_have_one(world: World, record: IncidentRecord) -> bool:
 
 async def _kept_in_time(world: World, channels: OwnChannels, record: IncidentRecord) -> bool:
     """Return whether nothing is left to be done now."""
-    known = world.topics.known.get(record.id, Topic(None, "", world.clock.now()))
     try:
         async with asyncio.timeout(AT_ONCE_S):
-            await _keep(world, channels, record, known)
+            await _keep(world, channels, record)
     except (TimeoutError, Unavailable, Unclear):
         world.telemetry.degraded("Slack channel of an incident")
-        world.topics.known[record.id] = Topic(known.channel, known.said, world.clock.now())
-        return False
+        known = _known(world, record)
+        misses = known.misses + (known.channel is None)
+        world.topics.known[record.id] = replace(known, at=world.clock.now(), misses=misses)
+        return misses >= MOST_LOOKS
     except (Refused, Invalid, NotFound) as exc:
         log.warning("topic_not_set", incident_id=record.id, error=str(exc))  # A person archived it, say.
     return True
 
 
-async def _keep(world: World, channels: OwnChannels, record: IncidentRecord, known: Topic) -> None:
-    if known.channel is None:
-        known = await _found(world, channels, record)
+def _known(world: World, record: IncidentRecord) -> Topic:
+    return world.topics.known.get(record.id, Topic(None, "", world.clock.now()))
+
+
+async def _keep(world: World, channels: OwnChannels, record: IncidentRecord) -> None:
+    known = _known(world, record)
+    if known.channel is None and known.misses < MOST_LOOKS:
+        known = await _found(world, channels, record, known.misses)
     if known.channel is None:
         return
     said = await topic_of(world, record)
@@ -95,9 +103,10 @@ async def _keep(world: World, channels: OwnChannels, record: IncidentRecord, kno
         world.topics.known[record.id] = Topic(known.channel, said, world.clock.now())
 
 
-async def _found(world: World, channels: OwnChannels, record: IncidentRecord) -> Topic:
+async def _found(world: World, channels: OwnChannels, record: IncidentRecord, misses: int) -> Topic:
     """Look for a channel that another bot made, or this one before its restart."""
     found = await channels.find(channel_name(record))
-    topic = Topic(found.id if found else None, found.topic if found else "", world.clock.now())
+    now = world.clock.now()
+    topic = Topic(None, "", now, misses + 1) if found is None else Topic(found.id, found.topic, now)
     world.topics.known[record.id] = topic
     return topic

@@ -15,6 +15,8 @@ class Topic:
     said: str
     at: AwareDatetime
     """When it was last looked at or edited, also in vain."""
+    misses: int = 0
+    """How often its channel was looked for in vain."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.slack.memory import MemoryOwnChannels, OwnChannel
+from bot.app.channel_topic import MOST_LOOKS, keep_topics
 from bot.app.own_channel import open_own_channel
 from bot.app.running_summary import MOST_OPEN
 from bot.app.storm import Painter
@@ -256,6 +257,66 @@ async def test_a_silent_slack_is_asked_again_a_minute_later(monkeypatch: pytest.
         assert await painted(bot, after=MINUTE)
     assert await painted(bot)
     await painted(bot, after=MINUTE)
+
+    assert ["Waiting for approval", "Open"] == topics(bot)
+
+
+async def test_a_channel_that_is_not_found_is_looked_for_a_few_times_and_not_at_every_change() -> None:
+    bot = a_routed_bot(OWN)
+    await bot.begin()
+    for _ in range(MOST_LOOKS + 2):
+        bot.world.topics.due.add(IncidentId(INCIDENT))
+        await painted(bot, after=MINUTE)
+
+    assert ([NAME] * MOST_LOOKS, set()) == (channels(bot).sought, bot.world.topics.due)
+
+
+async def test_a_look_that_slack_does_not_answer_in_time_is_given_up_after_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a workspace of thousands of channels no look through all of them ends in time."""
+    sought: list[str] = []
+
+    async def endless(name: str) -> None:
+        sought.append(name)
+        raise TimeoutError
+
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    bot = with_world(bot, topics=Topics())
+    monkeypatch.setattr(channels(bot), "find", endless)
+    await bot.press(Action.DENY)
+    waits = [await painted(bot, after=MINUTE) for _ in range(MOST_LOOKS + 2)]
+
+    assert [True] * (MOST_LOOKS - 1) + [False] * 3 == waits
+    assert [NAME] * MOST_LOOKS == sought
+
+
+async def test_a_channel_that_was_found_is_not_looked_for_again_when_its_topic_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    bot = with_world(bot, topics=Topics())
+    await bot.press(Action.DENY)
+    with monkeypatch.context() as while_silent:
+        while_silent.setattr(channels(bot), "describe", _silent)
+        assert await painted(bot)
+    await painted(bot, after=MINUTE)
+
+    assert (["Waiting for approval", "Open"], [NAME]) == (topics(bot), channels(bot).sought)
+
+
+async def test_a_topic_stays_due_while_the_record_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    bot = a_routed_bot(OWN)
+    await opened(bot)
+    await bot.press(Action.DENY)
+    bot.time.advance(MINUTE)
+    with monkeypatch.context() as while_away:
+        while_away.setattr(bot.world.book, "get", _silent)
+        with pytest.raises(Unavailable):
+            await keep_topics(bot.world)
+    await keep_topics(bot.world)
 
     assert ["Waiting for approval", "Open"] == topics(bot)
 
