@@ -172,6 +172,7 @@ async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
         namespace=ground.engine.temporal_namespace,
         data_converter=data_converter(ground.folder.derive_key("temporal-payloads")),
     )
+    timed = TimedInbox(queue, ground.telemetry, time.monotonic)
     key = sealing_key(ground.settings.slack_bot_token.get_secret_value())
 
     async def report(why: str) -> None:
@@ -180,7 +181,7 @@ async def _core(stack: AsyncExitStack, ground: Ground) -> _Core:
     return _Core(
         **vars(ground),
         temporal=temporal,
-        inbox=SealedInbox(TimedInbox(queue, ground.telemetry, time.monotonic), key, report=report),
+        inbox=SealedInbox(timed, key, clock=clock, report=report),
         clock=clock,
     )
 

@@ -79,7 +79,7 @@ class Message(Frozen):
     key: str
     payload: bytes
     received_at: AwareDatetime
-    """By the queue's own clock."""
+    """By the queue's own clock; of what people pressed by the record's, as it was heard."""
     deliveries: int = 1
     """How often it was handed out; more than 1 after a crash."""
 

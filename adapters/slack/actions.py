@@ -61,7 +61,7 @@ class ButtonPressed(Frozen):
         return self.click_id
 
     def to_click(self, received_at: datetime) -> Click:
-        """Return the click for the gate; *received_at* is the queue's own time."""
+        """Return the click for the gate; *received_at* is when it was heard, by the record's clock."""
         return Click(
             id=self.click_id,
             action=self.action,
@@ -114,7 +114,7 @@ class FeedbackGiven(Frozen):
         return self.click_id
 
     def to_feedback(self, received_at: datetime) -> Feedback:
-        """Return the press for the record; *received_at* is the queue's own time."""
+        """Return the press for the record; *received_at* is when it was heard, by the record's clock."""
         return Feedback(
             id=self.click_id,
             verdict=self.verdict,

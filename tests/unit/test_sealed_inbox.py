@@ -10,7 +10,7 @@ from adapters.intake.sealing import FORGED, SealedInbox, sealing_key
 from adapters.store.memory_inbox import MemoryInbox, MemoryQueues
 from bot.domain.errors import Unavailable
 from bot.ports import Stream
-from tests.builders import ManualTime
+from tests.builders import NOW, ManualTime
 
 KEY = sealing_key("xoxb-of-this-app")
 
@@ -23,7 +23,7 @@ class Both:
         self.raw = MemoryInbox(MemoryQueues(self.time))
         self.reported: list[str] = []
         self.is_record_down = False
-        self.bot = SealedInbox(self.raw, key, report=self._report)
+        self.bot = SealedInbox(self.raw, key, clock=self.time, report=self._report)
 
     async def _report(self, why: str) -> None:
         if self.is_record_down:
@@ -72,7 +72,7 @@ async def test_e_tamper_a_press_under_another_name_or_with_other_bytes_is_droppe
 async def test_e_tamper_another_apps_token_seals_nothing_here() -> None:
     other, both = Both(key=sealing_key("xoxb-of-another")), Both()
     other.bot, other.raw = (
-        SealedInbox(both.raw, sealing_key("xoxb-of-another"), report=other._report),
+        SealedInbox(both.raw, sealing_key("xoxb-of-another"), clock=both.time, report=other._report),
         both.raw,
     )
     await other.bot.put(Stream.ACTIONS, "one", b"approve")
@@ -98,3 +98,20 @@ async def test_while_the_record_is_down_a_forged_press_holds_up_nobody_and_is_to
 
     assert (b"deny", 1, []) == (real.payload, real.deliveries, untold)
     assert (b"deny too", [FORGED]) == (second.payload, both.reported)
+
+
+async def test_e_tamper_a_press_that_somebody_queues_again_is_as_old_as_it_was() -> None:
+    """Whoever reads and writes the queue has genuine presses: the gate refuses them by their age."""
+    both = Both()
+    await both.bot.put(Stream.ACTIONS, "one", b"approve")
+    async with aclosing(both.raw.messages(Stream.ACTIONS)) as messages:
+        genuine = await anext(messages)
+    await both.raw.done(genuine)
+    both.time.advance(timedelta(hours=1))
+    again = MemoryInbox(MemoryQueues(both.time))  # One that does not remember the key.
+    await again.put(Stream.ACTIONS, "one", genuine.payload)
+    bot = SealedInbox(again, KEY, clock=both.time, report=both._report)
+    async with aclosing(bot.messages(Stream.ACTIONS)) as messages:  # type: ignore[type-var]
+        replayed = await anext(messages)
+
+    assert (b"approve", NOW, []) == (replayed.payload, replayed.received_at, both.reported)
