@@ -50,7 +50,8 @@ async def prioritise_missed(world: World) -> None:
     if not world.catalogue.pagerduty.priorities:
         return
     shown = [record for record in await world.book.open() if record.card is not None]
-    for record in shown[-MOST_AT_ONCE:]:
+    owed = [record for record in shown if _owed(world, record) is not None]
+    for record in owed[-MOST_AT_ONCE:]:
         try:
             await _prioritise_once(world, record.id)
         except (Unavailable, Unclear):
@@ -60,14 +61,13 @@ async def prioritise_missed(world: World) -> None:
 
 async def _prioritise_once(world: World, incident_id: IncidentId) -> None:
     record = await world.book.get(incident_id)
-    if record is None or not record.incident.is_open or record.incident.priority is not None:
-        return
-    priority = world.catalogue.pagerduty.priorities.get(record.incident.severity)
+    priority = _owed(world, record) if record is not None else None
     if priority is None:
         return
     key = f"pagerduty:priority:{incident_id}"
     state = await world.outbox.claim(key, incident_id)
     if state is PostState.SENT:
+        world.prioritised.add((incident_id, priority))
         return
     try:
         # The same priority twice does no harm, but what people chose meanwhile is not written over.
@@ -77,6 +77,15 @@ async def _prioritise_once(world: World, incident_id: IncidentId) -> None:
         world.telemetry.degraded(_PRIORITY)  # It is not taken until somebody mends the name.
     else:
         await world.outbox.sent(key)
+    world.prioritised.add((incident_id, priority))
+
+
+def _owed(world: World, record: IncidentRecord) -> str | None:
+    """Return the name of the priority that the incident should still get."""
+    if not record.incident.is_open or record.incident.priority is not None:
+        return None
+    priority = world.catalogue.pagerduty.priorities.get(record.incident.severity)
+    return priority if priority is not None and (record.id, priority) not in world.prioritised else None
 
 
 async def tell_fields(world: World, incident_id: IncidentId, *, sleep: Sleep = asyncio.sleep) -> None:

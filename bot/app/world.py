@@ -197,6 +197,8 @@ class World:
     topics: Topics = field(default_factory=Topics)
     overdue: set[IncidentId] = field(default_factory=set)
     """Incidents whose cards Slack was not told of the newest state."""
+    prioritised: set[tuple[IncidentId, str]] = field(default_factory=set)
+    """Priorities that the pager took or refused in this run: none is asked for again."""
     sources: Sources = Sources()
     policies: Policies = OnePolicy()
     rooms: Rooms = NoRooms()

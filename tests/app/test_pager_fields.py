@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.app.intake import reconcile
-from bot.app.pager_fields import prioritise, prioritise_missed, tell_fields
+from bot.app.pager_fields import MOST_AT_ONCE, prioritise, prioritise_missed, tell_fields
 from bot.domain.alert import Severity
 from bot.domain.approval import Action
 from bot.domain.catalogue import Catalogue, PagerDutyFields, Told
@@ -153,6 +153,32 @@ async def test_a_pager_that_stays_away_is_asked_once_for_all_that_is_missed() ->
     await prioritise_missed(bot.world)
 
     assert 1 == bot.pager.priorities_asked - asked
+
+
+async def test_an_old_incident_gets_its_priority_however_many_newer_ones_have_theirs() -> None:
+    names = [f"Q{number:03d}" for number in range(MOST_AT_ONCE + 1)]
+    bot = a_telling_bot(incidents=[CRITICAL.model_copy(update={"id": name}) for name in names])
+    bot.pager.takes_no_priority = True
+    await bot.begin(names[0])
+    bot.pager.takes_no_priority = False
+    for name in names[1:]:
+        await bot.begin(name)
+    await prioritise_missed(bot.world)
+
+    assert "P1" == (await bot.pager.read(IncidentId(names[0]))).priority
+
+
+async def test_a_priority_that_was_refused_is_not_asked_for_again_in_this_run() -> None:
+    bot = a_telling_bot(PagerDutyFields(priorities={Severity.CRITICAL: "SEV-9"}))
+    await bot.begin()
+    asked = bot.pager.priorities_asked
+    for _ in range(2):
+        await prioritise_missed(bot.world)
+    assert 0 == bot.pager.priorities_asked - asked
+
+    mended = Catalogue(services={ServiceName("checkout"): a_service()}, pagerduty=NAMED)
+    await prioritise_missed(with_world(bot, catalogue=mended).world)
+    assert "P1" == (await bot.pager.read(Q)).priority
 
 
 async def test_a_priority_that_the_account_lacks_holds_nothing_up() -> None:
