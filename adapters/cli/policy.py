@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from bot.domain.ids import ServiceName
     from bot.domain.policy import Execution, Policy, RiskRule
 
 policy_app = typer.Typer(help="Check the policy of approvals.", no_args_is_help=True)
@@ -27,7 +28,8 @@ def lint(
     from adapters.settings import policy_file
     from bot.domain.playbook import Risk
 
-    policy = read_policy(file or policy_file(os.environ))
+    services, unchecked = _services()
+    policy = read_policy(file or policy_file(os.environ), services)
     typer.echo(f"policy {policy.version}: ok")
     for risk in Risk:
         typer.echo(f"{risk.value}: {_terms(policy.for_risk(risk))}")
@@ -35,6 +37,22 @@ def lint(
         typer.echo(f"freeze {freeze.name}: {freeze.level.value}, {freeze.zone}")
     if policy.email_domains is None:
         typer.echo("note: without email_domains nobody can approve a high or critical risk", err=True)
+    if unchecked and policy.names():
+        typer.echo(
+            f"note: whether there are the services that it names is not checked: {unchecked}", err=True
+        )
+
+
+def _services() -> "tuple[Collection[ServiceName] | None, str]":
+    """Return the services that a policy may name, or None and why they cannot be read."""
+    from adapters.files.catalogue import read_catalogue
+    from adapters.settings import services_file
+    from bot.domain.errors import HandrailError
+
+    try:
+        return read_catalogue(services_file(os.environ)).services, ""
+    except HandrailError as exc:
+        return None, str(exc)
 
 
 @policy_app.command()

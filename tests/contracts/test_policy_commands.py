@@ -1,4 +1,4 @@
-"""`handrail policy explain`, as a person runs it."""
+"""`handrail policy`, as a person runs it."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adapters.cli.main import app
-from bot.domain.errors import Invalid
+from bot.domain.errors import Invalid, InvalidPolicy
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +49,23 @@ def test_a_time_that_is_none_is_refused(environment: dict[str, str]) -> None:
 
     assert isinstance(found.exception, Invalid)
     assert "'tonight' is no time" in str(found.exception)
+
+
+STRANGER = "services:\n  chekout:\n    limits: {executions_per_hour: 1}\n"
+
+
+def test_lint_refuses_what_the_start_refuses(environment: dict[str, str]) -> None:
+    Path(environment["HANDRAIL_POLICY"]).write_text(STRANGER)
+    found = CliRunner().invoke(app, ["policy", "lint"], env=environment)
+
+    assert isinstance(found.exception, InvalidPolicy)
+    assert "has no service chekout" in str(found.exception)
+
+
+def test_lint_says_so_when_it_cannot_tell_which_services_there_are(environment: dict[str, str]) -> None:
+    Path(environment["HANDRAIL_POLICY"]).write_text(STRANGER)
+    nowhere = {**environment, "HANDRAIL_SERVICES": "/nowhere/services.yaml"}
+    found = CliRunner().invoke(app, ["policy", "lint"], env=nowhere)
+
+    assert (0, True) == (found.exit_code, found.output.startswith("policy ")), found.output
+    assert "note: whether there are the services that it names is not checked: " in found.output
