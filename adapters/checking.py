@@ -21,10 +21,10 @@ from adapters.llm.checking import check_models
 from adapters.llm.prompts import read_prompts
 from adapters.pagerduty.rest import RestApi
 from adapters.settings import Settings
-from adapters.slack.api import SlackApi, read_installation, slack_api
+from adapters.slack.api import read_installation, slack_api
 from adapters.slack.channels import channel_problem
 from adapters.slack.manifest import bot_scopes
-from adapters.slack.samples import refused_views
+from adapters.slack.samples import judged
 from adapters.store.opening import open_record
 from adapters.store.redis.inbox import RedisInbox
 from adapters.wiring import model_config
@@ -132,28 +132,13 @@ async def _slack(settings: Settings, files: Files | None, watch: Stopwatch) -> s
             raise Warns(f"scopes missing: {', '.join(missing)}", "reinstall the app with manifest.json")
         named = _named_channels(settings, files)
         found = {channel: await channel_problem(api, channel) for channel in named}
-        judged = await _judged(api)
-    if problems := [f"{named[channel]}: {problem}" for channel, problem in found.items() if problem]:
-        raise Fails(
-            "; ".join(problems), "nothing would reach anybody there: do what each says, then check again"
-        )
-    said = f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}{judged}"
+        if problems := [f"{named[channel]}: {problem}" for channel, problem in found.items() if problem]:
+            raise Fails(
+                "; ".join(problems), "nothing would reach anybody there: do what each says, then check again"
+            )
+        judgement = await judged(api)
+    said = f"workspace {installation.team_id}, app {installation.app_id}; in {', '.join(named)}; {judgement}"
     return f"{said}; some incidents get a channel of their own" if own else said
-
-
-async def _judged(api: SlackApi) -> str:
-    """Return what Slack says of a card, a window and a home tab of ours, none of which it shows to anybody.
-
-    Raises:
-        Fails: it would refuse one.
-    """
-    try:
-        refused = await refused_views(api)
-    except Invalid:
-        return ""  # Not every workspace has the method that judges; then the first card will tell.
-    if refused:
-        raise Fails("; ".join(refused), "nobody would see it: report this, with the version, to Handrail")
-    return "; takes our cards, windows and home tabs"
 
 
 def _named_channels(settings: Settings, files: Files | None) -> dict[str, str]:

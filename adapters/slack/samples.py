@@ -1,11 +1,13 @@
 """A card, a home tab and a window as they come, for Slack to judge before anybody needs one."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from adapters.finding import Fails
 from adapters.slack.api import Method, SlackApi
 from adapters.slack.views.card import card_blocks
 from adapters.slack.views.document import document_modal
@@ -13,7 +15,7 @@ from adapters.slack.views.home import home_view
 from bot.domain.card import Card, CardRef, Cause, Offer, SuspectLine
 from bot.domain.catalogue import Approvers, HttpSignal
 from bot.domain.document import Document, Section, lines
-from bot.domain.errors import Invalid
+from bot.domain.errors import Invalid, Unavailable
 from bot.domain.home import Home, HomeLine
 from bot.domain.ids import ChangeId, Digest, IncidentId, ServiceName
 from bot.domain.incident import Incident
@@ -21,8 +23,28 @@ from bot.domain.plan import Check, HttpRequest, Plan, PlannedStep, plan_digest
 from bot.domain.playbook import Comparison, Risk
 from bot.domain.proposal import ProposalState
 
+JUDGED_S: Final = 3.0  # Our choice: what may be left out must not use up the time of the whole check.
 _AT: Final = datetime(2026, 1, 1, 3, tzinfo=UTC)
 _CHANGE: Final = ChangeId("sample")
+
+
+async def judged(api: SlackApi) -> str:
+    """Return what Slack says of a card, a window and a home tab of ours, none of which it shows to anybody.
+
+    Raises:
+        Fails: it would refuse one.
+    """
+    try:
+        async with asyncio.timeout(JUDGED_S):
+            refused = await refused_views(api)
+    except (Invalid, Unavailable) as exc:
+        # Not every workspace and token has the method that judges; then the first card will tell.
+        return f"our cards were not judged: {exc}"
+    except TimeoutError:
+        return f"our cards were not judged within {JUDGED_S:g} s"
+    if refused:
+        raise Fails("; ".join(refused), "nobody would see it: report this, with the version, to Handrail")
+    return "takes our cards, windows and home tabs"
 
 
 async def refused_views(api: SlackApi) -> tuple[str, ...]:

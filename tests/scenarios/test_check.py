@@ -9,6 +9,8 @@ import pytest_asyncio
 
 from adapters.sandbox.slack import SlackChannel
 from adapters.sandbox.stage import CHANNEL, Stage, running_stage
+from adapters.slack.api import slack_api
+from adapters.slack.samples import refused_views
 from tests.scenarios.running import ROOT, Finished, handrail, quick_playbooks
 
 pytestmark = [
@@ -85,6 +87,18 @@ async def test_a_channel_that_no_card_would_reach_fails_with_its_remedy(
     assert slack["verdict"] == "failed"
     assert slack["said"].startswith(says)
     assert slack["remedy"]
+
+
+async def test_a_channel_problem_is_told_also_where_our_cards_are_refused(stage: Stage) -> None:
+    stage.slack.fail("blocks.validate", error="invalid_blocks")
+    try:
+        ended = await handrail(settings_of(stage, SLACK_CHANNEL="C0NOWHERE"), "check", "--json")
+    finally:
+        async with slack_api(stage.slack.config.bot_token, base_url=stage.slack.api_url) as api:
+            await refused_views(api)  # Uses up what is left to fail.
+
+    [slack] = [f for f in json.loads(ended.out)["findings"] if f["what"] == "Slack"]
+    assert slack["said"].startswith("SLACK_CHANNEL: C0NOWHERE is no channel")
 
 
 async def test_the_channel_of_a_service_is_looked_at_too(stage: Stage, tmp_path: Path) -> None:
