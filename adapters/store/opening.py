@@ -16,6 +16,7 @@ from adapters.store.signing import NoSigner, Signer, new_signer
 from adapters.store.sql.engine import open_reading, open_transactions
 from adapters.store.transaction import Redact, StoreTime, Transactions
 from adapters.store.watched import WatchedTransactions
+from bot.domain.audit import Act
 from bot.ports import AuditLog, Diagnoses, Gate, Groups, IncidentBook, Labels, Outbox
 
 
@@ -42,7 +43,7 @@ class Store:
             Unavailable: it cannot be read, or its disk is still full.
         """
         if why := self.watched.unkept:
-            await self.audit.append("written_again", actor="handrail", incident=None, body={"after": why})
+            await self.audit.append(Act.WRITTEN_AGAIN, actor="handrail", incident=None, body={"after": why})
         else:
             await self.gate.now()
 

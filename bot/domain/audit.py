@@ -85,6 +85,8 @@ class Act(StrEnum):
     """A person stands in for an entry that was written while nothing could be signed."""
     ARCHIVED = "archived"
     """The oldest entries were moved to a segment file."""
+    WRITTEN_AGAIN = "written_again"
+    """The first write that was kept after one that was not, as on a full disk; it says why not."""
 
 
 DECISIVE: Final = frozenset(

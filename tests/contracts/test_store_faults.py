@@ -17,6 +17,7 @@ from adapters.store.opening import Store, open_store
 from adapters.store.sql.log import SqlLog
 from adapters.store.transaction import Transaction
 from bot.domain.approval import Action, Reason
+from bot.domain.audit import Act
 from bot.domain.errors import Invalid, Tampered, Unavailable
 from bot.domain.execution import ApprovedStep, Claim, NotAdmitted
 from bot.domain.ids import EffectKey
@@ -102,7 +103,7 @@ async def test_e_disk_full_the_store_goes_on_once_there_is_room(sqlite: Bench) -
 
     assert (True, False, [True, True]) == (before, full, after)
     assert said["record"].startswith("Unavailable: ")
-    assert ["written_again"] == (await sqlite.acts())[-1:]
+    assert [Act.WRITTEN_AGAIN] == (await sqlite.acts())[-1:]
     assert isinstance(
         await sqlite.store.gate.claim(record.id, 0, fresh(record, sqlite.time.at), policy=FLOOR), ApprovedStep
     )
