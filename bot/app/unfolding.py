@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
+
 from bot.app.world import World
 from bot.domain.card import CardRef
 from bot.domain.errors import HandrailError
 from bot.domain.ids import ServiceName
 from bot.domain.reply import LookUp, LookUpTool
+
+log = structlog.get_logger()
 
 _WORDS: Final = {
     LookUpTool.LIST_CHANGES: "Looking at the changes{of}…",
@@ -48,7 +52,9 @@ async def unfolding(
         yield lambda look_up: said.put_nowait(_line(look_up, service))
     finally:
         growing.cancel()
-        await asyncio.gather(growing, return_exceptions=True)
+        (ended,) = await asyncio.gather(growing, return_exceptions=True)
+        if isinstance(ended, Exception):  # A fault of ours: the answer comes all the same.
+            log.error("look_ups_not_told", exc_info=ended)
 
 
 def _line(look_up: LookUp, service: ServiceName | None) -> str:

@@ -182,7 +182,10 @@ async def test_who_may_not_write_a_note_may_not_post_an_update() -> None:
     assert ([], [], []) == (posted(bot), await told(bot), await on_record(bot))
 
 
-@pytest.mark.parametrize("words", ["Q0UNKNOWN00001 Cards are refused.", "checkout", "#77 Cards are refused."])
+@pytest.mark.parametrize(
+    "words",
+    ["Q0UNKNOWN00001 Cards are refused.", "q0other123 Cards fail.", "checkout", "#77 Cards are refused."],
+)
 async def test_a_name_that_is_not_known_is_never_taken_for_a_text_about_another_incident(words: str) -> None:
     bot = a_telling_bot(BOTH)
     await bot.begin()
@@ -190,6 +193,14 @@ async def test_a_name_that_is_not_known_is_never_taken_for_a_text_about_another_
 
     assert f"There is no incident {words.split()[0]} on record. Nothing was posted." == said
     assert ([], []) == (posted(bot), await told(bot))
+
+
+async def test_a_text_may_begin_with_a_long_word_of_small_letters() -> None:
+    bot = a_telling_bot(BOTH)
+    await bot.begin()
+    await bot.ask("update --post payments are refused.")
+
+    assert ["checkout: being worked on"] == posted(bot)
 
 
 async def test_without_somebody_named_a_draft_is_all_there_is() -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.llm.scripted import ScriptedRespondent
 from bot.app.commands.asked import Asked, Way
@@ -290,6 +291,31 @@ async def test_when_slack_takes_no_growth_the_answer_comes_all_the_same(
     monkeypatch.setattr(at.bot.chat, "grow", _refused)
     await at.ask("did checkout change today?")
 
+    (text,) = at.answers
+    assert "- Version 42 of checkout was deployed. [E1]" in text
+
+
+async def test_a_fault_in_telling_look_ups_is_logged_and_the_answer_comes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reached = asyncio.Event()
+
+    async def broken(*_: object) -> None:
+        reached.set()
+        raise KeyError("ts")
+
+    class Waiting(ScriptedRespondent):
+        async def reply(self, asked: WordsAsked, look_up: LookingUp) -> Replied | NoDiagnosis:
+            said = await super().reply(asked, look_up)
+            await reached.wait()
+            return said
+
+    at = await asking(Waiting(an_answer(a_sentence()), CHANGES))
+    monkeypatch.setattr(at.bot.chat, "grow", broken)
+    with capture_logs() as lines:
+        await at.ask("did checkout change today?")
+
+    assert ["look_ups_not_told"] == [line["event"] for line in lines if line["log_level"] == "error"]
     (text,) = at.answers
     assert "- Version 42 of checkout was deployed. [E1]" in text
 

@@ -19,7 +19,8 @@ from bot.domain.record import IncidentRecord
 
 POST: Final = "--post"
 LONGEST_WHOM: Final = 500  # Our choice: an update is read on a telephone.
-_INCIDENT: Final = re.compile(r"#\S+|[PQ][A-Z0-9]{6,13}")
+_INCIDENT: Final = re.compile(r"#\S+|[PQ][A-Z0-9]{6,13}|(?=\D+\d)[PQpq][A-Za-z0-9]{6,13}")
+"""Without a digit small letters are a word, such as `payments`."""
 
 
 async def postmortem(world: World, question: Question) -> Answer:
