@@ -47,8 +47,9 @@ async def test_a_card_that_was_never_brought_up_to_date_is_by_the_next_bot_and_i
     assert (IncidentStatus.ACKNOWLEDGED, 1) == (bot.card.incident.status, len(bot.chat.documents))
 
 
-async def test_a_started_bot_looks_back_by_itself() -> None:
+async def test_a_started_bot_looks_back_by_itself_while_pagerduty_is_silent() -> None:
     bot = await acknowledged_in_vain(a_bot())
+    bot.pager.is_down = True
     drawn = asyncio.Event()
     whole = bot.chat.update_card
 
