@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapters.files.playbooks import read_playbook, read_playbooks
-from bot.domain.approval import Action, Reason
+from bot.domain.approval import Action
 from bot.domain.change import ChangeKind
 from bot.domain.errors import InvalidPlaybook
 from bot.domain.ids import Digest
@@ -135,10 +135,12 @@ async def test_r_toctou_in_the_store() -> None:
 
 
 async def test_r_partial() -> None:
-    """What failed stops the rest; its undo is not run on its own."""
+    """What failed stops the rest; its undo runs only as a plan of its own that somebody approves."""
     bot = await an_approved_bot(steps=3)
-    bot.runner.ends = [DONE, FAILED]
+    bot.runner.ends = [DONE, FAILED, DONE]
     await bot.follow()
-    ruling = await bot.press(Action.APPROVE)
+    before, undo = len(bot.runner.ran), await bot.the_last()
+    await bot.press(Action.APPROVE)
 
-    assert (2, Reason.ALREADY_STARTED) == (len(bot.runner.ran), ruling.reason)
+    assert (2, 2, ProposalState.PROPOSED) == (before, undo.number, undo.state)
+    assert ["step-0", "step-1", "deploy-again"] == [run.step.action.name for run in bot.runner.ran]
