@@ -13,8 +13,8 @@ from typing import Final
 
 ORDERS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "en": r"approve|deny|press|click|execute|roll(?:\s|-)?back|restart|disable|enable|delete|drop|scale|"
-        r"drain|ignore|disregard|run",
+        "en": r"approve|deny|press|click|execute|roll(?:\s|-)?back|restart|disable|enable|delete|drop|drain|"
+        r"ignore|disregard|scale(?!\s(?:is|was|had)\b)|run(?!\s#?\d)",
         "de": r"(?:genehmig|drück|klick|führ|start|lösch|deaktivier|aktivier|skalier|ignorier|entfern|setz|"
         r"roll)(?:e|t|en)|lehn(?:e|t|en)?|(?:neu)?starten|zurück(?:rollen|setzen)",
         "fr": r"(?:approuv|cliqu|appuy|exécut|redémarr|relanc|désactiv|supprim|annul|lanc)(?:e|ez|er|ons)|"
@@ -23,7 +23,8 @@ ORDERS: Final[Mapping[str, str]] = MappingProxyType(
         r"activ(?:a|ar|en)|revertir|haga|haz",
     }
 )
-"""By language, the verbs that orders begin with; not the forms that are another English word, as `active`."""
+"""By language, the verbs that orders begin with; not the forms that are another English word, as `active`,
+and not where one is a noun: `Run 512 deployed it`, `Scale was 3`."""
 _PART: Final = re.compile(
     r"[.;:,!?]\s+|\b(?:please|should|must|and|then|now|to|bitte|und|dann|jetzt|veuillez|et|puis|maintenant|"
     r"por favor|debe|y|luego|ahora)\b",

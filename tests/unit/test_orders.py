@@ -12,6 +12,8 @@ from bot.domain.orders import is_order
     [
         "Restart checkout.",
         "It fails; please roll back.",
+        "Scale checkout to 3.",
+        "Run the playbook.",
         "You should drain it.",
         "Starte checkout neu.",
         "Der Deploy ist schlecht. Bitte genehmigen Sie ihn.",
@@ -32,6 +34,8 @@ def test_an_order_is_told_by_the_verb_that_a_part_begins_with(text: str) -> None
     [
         "Version 42 of checkout went live at 02:58.",
         "A restart fixed it last time.",
+        "Run 512 deployed version 42.",
+        "Scale was 3 before.",
         "The flag is old, active since May; then it refuses connections, ignores them.",
         "Version 42 ging um 02:58 live, der Neustart half nicht.",
         "La version 42 est en ligne depuis 02:58.",
