@@ -113,7 +113,6 @@ async def test_a_resolve_in_pagerduty_takes_the_proposal_back_and_says_so(rig: R
     assert await rig.stage.effects() == effects
 
 
-@pytest.mark.heavy
 async def test_an_expired_proposal_can_be_proposed_again_and_works(tmp_path: Path) -> None:
     async with running(tmp_path, settings={"HANDRAIL_APPROVAL_MINUTES": "0.5"}) as rig:
         incident, card = await rig.offered()

@@ -10,7 +10,7 @@ from adapters.sandbox.stage import ALICE
 from tests.loopback import a_free_address, loopback, never_answers
 from tests.scenarios.running import running
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 Model = Callable[[], AbstractAsyncContextManager[str]]
 
@@ -26,7 +26,13 @@ async def a_silent_model() -> AsyncIterator[str]:
         yield model.url
 
 
-@pytest.mark.parametrize("model", [a_silent_model, a_dead_model], ids=["silent", "dead"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(a_silent_model, id="silent", marks=pytest.mark.heavy),
+        pytest.param(a_dead_model, id="dead"),
+    ],
+)
 async def test_without_an_answer_from_the_model_the_story_is_the_same(tmp_path: Path, model: Model) -> None:
     async with model() as url:
         settings = {

@@ -12,10 +12,7 @@ from tests.scenarios.running import OFFERED, ROOT, WITHIN_S, running
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "socket_mode",
-    [pytest.param(False, id="http", marks=pytest.mark.heavy), pytest.param(True, id="socket-mode")],
-)
+@pytest.mark.parametrize("socket_mode", [False, True], ids=["http", "socket-mode"])
 async def test_a_bad_deploy_is_found_approved_rolled_back_and_proven(
     tmp_path: Path, socket_mode: bool
 ) -> None:
