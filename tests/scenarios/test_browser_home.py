@@ -1,4 +1,4 @@
-"""The home tab in a browser: what waits, what is open, who is on call, and what changed since the last look."""
+"""The home tab in a browser: what waits, what is open, who is on call, and what changed meanwhile."""
 
 from pathlib import Path
 
