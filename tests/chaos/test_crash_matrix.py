@@ -42,8 +42,10 @@ class Doomed:
     rig: Rig
     file: Path
 
-    def dies_at(self, boundary: str) -> None:
+    def dies_at(self, boundary: str) -> asyncio.Task[None]:
+        """Have the bot die there; the task ends when it has, and is up again."""
         self.file.write_text(boundary)
+        return asyncio.create_task(self.rise())
 
     async def rise(self) -> None:
         """Wait for the bot's death and start it again."""
@@ -97,13 +99,17 @@ async def play(doomed: Doomed, boundary: str) -> Incident:
     """Page, approve, recover and summarise, with one kill on the way; return once the note stands."""
     rig = doomed.rig
     await rig.break_checkout()
-    doomed.dies_at(boundary)
-    dying = asyncio.create_task(doomed.rise())
-    incident = rig.page()
     if boundary in EARLY:
+        dying = doomed.dies_at(boundary)
+        incident = rig.page()
         await dying
-    await rig.press(ALICE.id, await doomed.offered(incident.id))
-    await dying
+        await rig.press(ALICE.id, await doomed.offered(incident.id))
+    else:
+        incident = rig.page()
+        card = await doomed.offered(incident.id)  # What is asked meanwhile is no press, and kills nobody.
+        dying = doomed.dies_at(boundary)
+        await rig.press(ALICE.id, card)
+        await dying
     await rig.card(incident.id, "Recovered")
     await rig.stage.pagerduty.wait_for(lambda: bool(rig.stage.pagerduty.notes(incident.id)), timeout=90)
     return incident
@@ -126,7 +132,7 @@ SHORT = frozenset(
 async def test_e_crash_matrix_killed_at_a_boundary_it_acts_once_and_loses_nothing(
     doomed: Doomed, boundary: str, rounds: Rounds
 ) -> None:
-    if not (times := rounds(1 if boundary in SHORT else 0, 3)):
+    if not (times := rounds(1 if boundary in SHORT else 0, 2)):
         pytest.skip(f"killed when {boundary}: played by make prove")
     for _ in range(times):
         before = len(await doomed.rig.stage.effects())

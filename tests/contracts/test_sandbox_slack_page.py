@@ -149,6 +149,25 @@ async def test_a_press_right_after_choosing_who_i_am_is_that_persons(
     assert [] == errors
 
 
+async def test_a_card_that_changes_while_its_button_is_held_down_takes_the_press(
+    slack: SandboxSlack, browser: Browser
+) -> None:
+    ts = await post(slack, *a_card())
+    page, errors = await opened(browser, slack, ALICE)
+    card = page.locator(f'[data-ts="{ts}"]')
+    newer = [a_section("One alert more"), *a_card()]
+
+    await card.locator("[data-action-id=approve]").hover()
+    await page.mouse.down()
+    async with page.expect_response("**/sandbox/state?*"):
+        await a_client(slack).chat_update(channel=INCIDENTS, ts=ts, text="card", blocks=newer)
+    await page.evaluate("() => new Promise(done => setTimeout(() => requestAnimationFrame(done)))")
+    await page.mouse.up()
+
+    await expect(card).to_contain_text("Approved by @Alice Adler")
+    assert [] == errors
+
+
 async def test_a_dangerous_button_asks_first(slack: SandboxSlack, browser: Browser) -> None:
     words = {name: {"type": "plain_text", "text": name} for name in ("title", "text", "confirm", "deny")}
     await post(slack, actions(a_button(confirm=words)))

@@ -44,7 +44,20 @@ async function refresh() {
   draw();
 }
 
+// A button that is replaced between press and release takes no click: what changes meanwhile is drawn after it.
+let isHeld = false;
+let isOwed = false;
+addEventListener("pointerdown", () => { isHeld = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(letGo), true);
+
+function letGo() {
+  isHeld = false;
+  if (isOwed) draw();
+}
+
 function draw() {
+  isOwed = isHeld;
+  if (isHeld) return;
   rememberPlace();
   drawSidebar(page, { goTo, goHome });
   drawHeader(page);
