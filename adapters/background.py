@@ -83,40 +83,43 @@ async def paint_for_ever(world: World) -> None:
         await asyncio.sleep(painter.rest_s)
 
 
-async def _witness_for_ever(witness: Witness) -> None:
-    while True:
-        try:
-            await witness.look()
-        except HandrailError as exc:
-            log.warning("record_not_witnessed", error=str(exc))
-        except Exception:  # The edge of one look: the next one comes all the same.
-            log.exception("witness_failed")
-        await asyncio.sleep(WITNESS_EVERY_S)
-
-
 async def archive_for_ever(
     archivist: Archivist, *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 ) -> None:
     """Move old entries to files, daily. What keeps them from it is logged, and tried the next day."""
     await sleep(ARCHIVE_AFTER_S)
-    while True:
-        try:
-            await archivist.look()
-        except HandrailError as exc:
-            log.warning("archive_postponed", error=str(exc))
-        except Exception:  # The edge of one look: the next one comes all the same.
-            log.exception("archive_failed")
-        await sleep(ARCHIVE_EVERY_S)
+    await _look_for_ever(
+        archivist.look, ARCHIVE_EVERY_S, postponed="archive_postponed", failed="archive_failed", sleep=sleep
+    )
 
 
 async def _reconcile_for_ever(world: World, every_s: int) -> None:
+    async def look() -> None:
+        log.debug("reconciled", mended=await reconcile(world))
+
+    await _look_for_ever(look, every_s, postponed="reconcile_postponed", failed="reconcile_failed")
+
+
+async def _witness_for_ever(witness: Witness) -> None:
+    await _look_for_ever(
+        witness.look, WITNESS_EVERY_S, postponed="record_not_witnessed", failed="witness_failed"
+    )
+
+
+async def _look_for_ever(
+    look: Callable[[], Awaitable[object]],
+    every_s: float,
+    *,
+    postponed: str,
+    failed: str,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+) -> None:
+    """Look again and again; what goes wrong is logged under the event named for it."""
     while True:
         try:
-            mended = await reconcile(world)
+            await look()
         except HandrailError as exc:
-            log.warning("reconcile_postponed", error=str(exc))
+            log.warning(postponed, error=str(exc))
         except Exception:  # The edge of one look: the next one comes all the same.
-            log.exception("reconcile_failed")
-        else:
-            log.debug("reconciled", mended=mended)
-        await asyncio.sleep(every_s)
+            log.exception(failed)
+        await sleep(every_s)

@@ -258,6 +258,9 @@ async def test_nothing_acknowledged_is_lost_by_kill_9(server: RedisServer) -> No
                 break
     await inbox.aclose()
 
+    assert len(acknowledged) >= 300
+    assert set() == acknowledged - found
+
 
 async def test_a_put_works_again_after_a_restart_and_a_retry_of_a_stored_one_is_a_duplicate(
     server: RedisServer,

@@ -424,6 +424,7 @@ def _play(*, examples: int, is_on_disk: bool = False, mistake: Mistake | None = 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_on_disk", [False, True], ids=["memory", "sqlite"])
 def test_whatever_is_played_the_gate_answers_as_the_oracle(is_on_disk: bool, rounds: Rounds) -> None:
+    """Each rule asserts that store and oracle say the same; the mistakes below show that it does."""
     _play(examples=rounds(10, 150) if is_on_disk else rounds(30, 1500), is_on_disk=is_on_disk)
 
 

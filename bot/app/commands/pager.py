@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import structlog
 
 from bot.app.commands.asked import Answer, Handler, Misused, Question, plain
-from bot.app.commands.finding import find_to_change, named_first
-from bot.app.commands.people import member
+from bot.app.commands.finding import named_first
+from bot.app.commands.people import who_changes
 from bot.app.report import post_once
 from bot.app.world import World
 from bot.domain.audit import Act
@@ -42,12 +42,10 @@ def deed(command: str, prepare: Prepare, *, takes_text: bool = False) -> Handler
 
     async def handle(world: World, question: Question) -> Answer:
         word, text = await _taken_apart(world, question, takes_text=takes_text)
-        found = await find_to_change(world, question, word)
-        if isinstance(found, Answer):
-            return found
-        person = await member(world, question.asked.user)
-        if isinstance(person, Answer):
-            return person
+        meant = await who_changes(world, question, word)
+        if isinstance(meant, Answer):
+            return meant
+        found, person = meant
         try:
             prepared = await prepare(world, question, found, person, text)
             if isinstance(prepared, Answer):

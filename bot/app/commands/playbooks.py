@@ -7,8 +7,8 @@ import structlog
 
 from bot.app.also import standing_of
 from bot.app.commands.asked import Answer, Misused, Question, plain
-from bot.app.commands.finding import find_to_change, named_by
-from bot.app.commands.people import member
+from bot.app.commands.finding import named_by
+from bot.app.commands.people import who_changes
 from bot.app.investigate import drafted, investigate
 from bot.app.propose import is_live
 from bot.app.show import show
@@ -35,12 +35,10 @@ _DECIDED = HOLDS_TARGET | {ProposalState.APPROVED}
 async def propose(world: World, question: Question) -> Answer:
     """Propose a playbook because a person asks for it: what runs is decided on the card like any other."""
     word, wanted = await _wanted(world, question)
-    found = await find_to_change(world, question, word)
-    if isinstance(found, Answer):
-        return found
-    person = await member(world, question.asked.user)
-    if isinstance(person, Answer):
-        return person
+    meant = await who_changes(world, question, word)
+    if isinstance(meant, Answer):
+        return meant
+    found, person = meant
     proposals = await world.gate.proposals(found.id)
     if why := await _why_not(world, found, proposals[-1] if proposals else None, wanted):
         return plain(f"Nothing was proposed: {why}.")
@@ -131,11 +129,11 @@ async def stop(world: World, question: Question) -> Answer:
     """Stop what is proposed or what runs, on a person's word."""
     if len(question.words) > 1:
         raise Misused("Too many words.")
-    found = await find_to_change(world, question, question.words[0] if question.words else None)
-    if isinstance(found, Answer):
-        return found
-    person = await member(world, question.asked.user)
-    return person if isinstance(person, Answer) else plain(await stop_incident(world, found.id, person))
+    meant = await who_changes(world, question, question.words[0] if question.words else None)
+    if isinstance(meant, Answer):
+        return meant
+    found, person = meant
+    return plain(await stop_incident(world, found.id, person))
 
 
 async def runbook(world: World, question: Question, record: IncidentRecord) -> Answer:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from bot.app.commands.asked import DASHES, Answer, Misused, Question, nobodys, plain
-from bot.app.commands.finding import about_one, find_to_change, named_first
-from bot.app.commands.people import member
+from bot.app.commands.finding import about_one, named_first
+from bot.app.commands.people import who_changes
 from bot.app.enclose import redacted, share_postmortem
 from bot.app.facts import gather
 from bot.app.handover import stakeholder_update, update_draft
@@ -27,12 +27,10 @@ async def postmortem(world: World, question: Question) -> Answer:
     """Put the postmortem draft, as the record is now, into the incident's thread."""
     if len(question.words) > 1:
         raise Misused("Too many words.")
-    found = await find_to_change(world, question, question.words[0] if question.words else None)
-    if isinstance(found, Answer):
-        return found
-    person = await member(world, question.asked.user)
-    if isinstance(person, Answer):
-        return person
+    meant = await who_changes(world, question, question.words[0] if question.words else None)
+    if isinstance(meant, Answer):
+        return meant
+    found, _ = meant
     if found.card is None:
         return plain(f"{found.id} has no card of its own, so there is no thread to put the draft into.")
     key = f"postmortem:{found.id}:{question.asked.key[:32]}"
@@ -63,12 +61,10 @@ async def _post(world: World, question: Question) -> Answer:
     whom = " ".join(rest)
     if len(whom) > LONGEST_WHOM:
         return plain(f"That has {len(whom)} characters; {LONGEST_WHOM} are the most. Nothing was posted.")
-    found = await find_to_change(world, question, word)
-    if isinstance(found, Answer):
-        return found
-    person = await member(world, question.asked.user)
-    if isinstance(person, Answer):
-        return person
+    meant = await who_changes(world, question, word)
+    if isinstance(meant, Answer):
+        return meant
+    found, person = meant
     wanted = world.catalogue.told(found.incident)
     if wanted is None:
         return plain(f"Nothing was posted. {_how_to_post(world, found)}")
